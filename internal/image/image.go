@@ -1,0 +1,66 @@
+// Package image holds one Glance image as a value: identity, base fields and
+// string properties. It knows nothing of HTTP, JSON or where the image came
+// from, and imports the standard library only.
+package image
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Image is one image record of Glance's API v2. The zero value of a text field
+// means that Glance holds null or nothing there, with the exception of the
+// name (see Unnamed).
+type Image struct {
+	ID   string
+	Name string
+	// Unnamed reports that Glance holds null as the name, which is not the
+	// same as an empty text: a rollback has to put back the one that was there.
+	Unnamed bool
+
+	Status     string // queued, saving, uploading, importing, active, killed, deleted, pending_delete, deactivated
+	Visibility string // public, private, shared, community
+	Owner      string // project id
+	Protected  bool
+	Hidden     bool // os_hidden
+
+	ContainerFormat string
+	DiskFormat      string
+	MinDisk         int64 // GiB
+	MinRAM          int64 // MiB
+
+	// Size and VirtualSize are in bytes; nil where Glance holds null, as it
+	// does until data has arrived.
+	Size        *int64
+	VirtualSize *int64
+
+	Checksum  string // MD5, hexadecimal
+	HashAlgo  string // os_hash_algo, such as sha512
+	HashValue string // os_hash_value, hexadecimal
+
+	Tags      []string // sorted
+	CreatedAt time.Time
+	UpdatedAt time.Time // whole seconds: two changes within one second look alike
+
+	// Properties are the custom properties, by their names as Glance has them.
+	// Null is not a value here: see Nulls.
+	Properties map[string]string
+	// Nulls names the custom properties that Glance holds as null, which only
+	// its schema-image.json allows (kernel_id, ramdisk_id).
+	Nulls []string
+
+	// Extra are the server's own answers that are neither base fields nor
+	// custom properties: file, self, schema, stores, direct_url, locations and
+	// os_glance_*, decoded as encoding/json does.
+	Extra map[string]any
+}
+
+// Clone returns a copy that shares no map or slice with i.
+func (i Image) Clone() Image {
+	i.Tags = slices.Clone(i.Tags)
+	i.Nulls = slices.Clone(i.Nulls)
+	i.Properties = maps.Clone(i.Properties)
+	i.Extra = maps.Clone(i.Extra)
+	return i
+}
