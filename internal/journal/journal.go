@@ -1,0 +1,152 @@
+// Package journal records every change before it is sent: append-only JSON
+// lines, one file a run, so that a rollback can put back exactly what was
+// there, whatever interrupted the run. It never holds a credential.
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"glance-profile/internal/plan"
+)
+
+// Entry is one line of a journal: an image's plan, written with a nil result
+// before the request is sent and once more with its result afterwards.
+type Entry struct {
+	Version int        `json:"version"` // plan.Version
+	Time    time.Time  `json:"time"`    // UTC
+	Command string     `json:"command"` // the command line, secrets taken out
+	Image   plan.Image `json:"image"`
+}
+
+// Journal is one open file. Record is safe for concurrent use.
+type Journal struct {
+	mu      sync.Mutex
+	file    *os.File
+	command string
+	now     func() time.Time
+	broken  error // why no further line can be trusted to be whole
+}
+
+// Create makes a new journal file of mode 0600, with its directory if need be.
+// Where path is a directory (or ends in a separator) the file gets a name of
+// its own there, "<UTC time>-<verb>-<id>.jsonl"; any other path is the file
+// itself, which is appended to if it is there. verb is the command's name,
+// command the whole line as it is to be kept.
+func Create(path, verb, command string, now func() time.Time) (*Journal, error) {
+	info, err := os.Stat(path)
+	if strings.HasSuffix(path, string(filepath.Separator)) || err == nil && info.IsDir() {
+		name := fmt.Sprintf("%s-%s-%s.jsonl", now().UTC().Format("20060102T150405Z"), verb, uuid.NewString()[:8])
+		path = filepath.Join(path, name)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the journal's directory: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	if err := dropTornLine(file); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open the journal %s: %w", path, err)
+	}
+	// The name has to survive a power cut as well as the lines do.
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open the journal %s: %w", path, err)
+	}
+	return &Journal{file: file, command: command, now: now}, nil
+}
+
+// Path returns the name of the journal's file.
+func (j *Journal) Path() string { return j.file.Name() }
+
+// Record appends one line and returns once it is on the disk.
+func (j *Journal) Record(img plan.Image) error {
+	line, err := json.Marshal(Entry{Version: plan.Version, Time: j.now().UTC(), Command: j.command, Image: img})
+	if err != nil {
+		return fmt.Errorf("journal %s: image %s: %w", j.Path(), img.ID, err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.broken != nil {
+		return j.broken
+	}
+	if _, err = j.file.Write(append(line, '\n')); err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		j.broken = fmt.Errorf("write the journal: %w", err)
+	}
+	return j.broken
+}
+
+// dropTornLine takes off a last line that a cut-off run left without its end,
+// so that what is appended does not run into it. Nothing was sent for it.
+func dropTornLine(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	end := info.Size()
+	buf := make([]byte, 64<<10)
+	for end > 0 {
+		start := max(0, end-int64(len(buf)))
+		chunk := buf[:end-start]
+		if _, err := file.ReadAt(chunk, start); err != nil {
+			return err
+		}
+		if i := bytes.LastIndexByte(chunk, '\n'); i >= 0 {
+			end = start + int64(i) + 1
+			break
+		}
+		end = start
+	}
+	if end == info.Size() {
+		return nil
+	}
+	return file.Truncate(end)
+}
+
+// Close closes the file. Every recorded line is on the disk already.
+func (j *Journal) Close() error { return j.file.Close() }
+
+// Read returns the entries of a journal in their order. A last line without
+// its end is what a cut-off run leaves behind and is passed over: nothing was
+// sent before its line was whole. Anything else that cannot be read is an
+// error with the line's number.
+func Read(r io.Reader) ([]Entry, error) {
+	var entries []Entry
+	buffered := bufio.NewReader(r)
+	for number := 1; ; number++ {
+		line, err := buffered.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		if e.Version != plan.Version {
+			return nil, fmt.Errorf("line %d: version %d, but this program reads version %d", number, e.Version, plan.Version)
+		}
+		entries = append(entries, e)
+	}
+}
