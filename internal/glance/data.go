@@ -2,7 +2,9 @@ package glance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -120,4 +122,27 @@ func (c *Client) Import(ctx context.Context, id string, method ImportMethod, uri
 	}
 	_, err := c.do(ctx, http.MethodPost, c.url("images", id, "import"), request, http.StatusAccepted)
 	return err
+}
+
+// Task is one asynchronous job of Glance's on an image, such as an import.
+type Task struct {
+	ID      string `json:"id"`
+	Status  string `json:"status"` // pending, processing, success, failure
+	Message string `json:"message"`
+}
+
+// Tasks lists the tasks of an image, the newest first as Glance keeps them
+// (GET /v2/images/{id}/tasks, since Wallaby).
+func (c *Client) Tasks(ctx context.Context, id string) ([]Task, error) {
+	data, err := c.do(ctx, http.MethodGet, c.url("images", id, "tasks"), nil, http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Tasks []Task `json:"tasks"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return nil, fmt.Errorf("list of tasks: %w", err)
+	}
+	return answer.Tasks, nil
 }

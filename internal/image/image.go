@@ -64,3 +64,44 @@ func (i Image) Clone() Image {
 	i.Extra = maps.Clone(i.Extra)
 	return i
 }
+
+// Value returns what the image holds under the name of a base field or custom
+// property: string, int64, bool or []string, as Glance's JSON has it, and nil
+// where it holds nothing.
+func (i Image) Value(name string) any {
+	text := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
+	switch name {
+	case "name":
+		if i.Unnamed {
+			return nil
+		}
+		return i.Name
+	case "visibility":
+		return text(i.Visibility)
+	case "owner":
+		return text(i.Owner)
+	case "container_format":
+		return text(i.ContainerFormat)
+	case "disk_format":
+		return text(i.DiskFormat)
+	case "protected":
+		return i.Protected
+	case "os_hidden":
+		return i.Hidden
+	case "min_disk":
+		return i.MinDisk
+	case "min_ram":
+		return i.MinRAM
+	case "tags":
+		return i.Tags
+	}
+	if v, ok := i.Properties[name]; ok {
+		return v
+	}
+	return nil
+}

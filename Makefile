@@ -1,0 +1,65 @@
+# Every target installs what it needs. On a fresh Debian 12 with Go:
+#   make demo    the main job, within a minute and without root
+#   make test    all tests, with a real Keystone and Glance
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+RELEASE ?= 2025.1
+GOFLAGS_BUILD := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+
+.PHONY: build cross demo demo-real test e2e soak bench lint generate devcloud-up devcloud-convert devcloud-down install clean
+
+build:
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o bin/glance-profile .
+
+# One static binary each for the systems that operators sit at.
+cross:
+	for os in linux darwin windows; do
+	  for arch in amd64 arm64; do
+	    CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build $(GOFLAGS_BUILD) -o bin/$$os-$$arch/ .
+	  done
+	done
+
+demo: build
+	test/demo/run sandbox
+
+demo-real: build devcloud-up
+	test/demo/run devcloud
+
+devcloud-up:
+	test/devcloud/up --release $(RELEASE)
+
+devcloud-convert:
+	test/devcloud/up --release $(RELEASE) --convert
+
+devcloud-down:
+	test/devcloud/down --all
+
+test: build
+	test/run all
+
+e2e: build
+	test/run e2e
+
+soak: build
+	test/run soak
+
+bench: build
+	test/bench/run
+
+lint:
+	test/lint
+
+generate:
+	go generate ./...
+
+install: build
+	install -D -m 0755 bin/glance-profile $(DESTDIR)$(PREFIX)/bin/glance-profile
+	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glance-profile/LICENSE
+
+clean:
+	rm -rf bin

@@ -1,0 +1,46 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// The exit codes are a contract with scripts; the README and the man page say
+// the same.
+const (
+	exitDone        = 0   // done, or nothing to do
+	exitFailed      = 1   // it failed
+	exitUsage       = 2   // the command line is wrong; nothing was sent
+	exitFindings    = 3   // findings, or changes pending
+	exitPartial     = 4   // some images done, others not
+	exitInterrupted = 130 // Ctrl-C or SIGTERM
+)
+
+// usageError is a mistake on the command line. Nothing has been sent.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// findingsError says that a check found something, which was printed already.
+var findingsError = errors.New("findings")
+
+// exitCode is the one mapping from what happened to an exit code.
+func exitCode(ctx context.Context, err error) int {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, findingsError):
+		return exitFindings
+	}
+	return exitFailed
+}

@@ -1,0 +1,114 @@
+package commands
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/cloud"
+)
+
+// Option categories, which the help and the man pages show as headings.
+const (
+	categoryCloud  = "Cloud and credentials"
+	categoryOutput = "Output"
+)
+
+// globalFlags are the options that stand anywhere on any line, with the names
+// that the openstack client gives them.
+func globalFlags() []cli.Flag {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "version", Usage: "print the version"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell each step", Count: new(int)},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print no notes, only warnings and errors"},
+		&cli.BoolFlag{Name: "debug", Usage: "show the requests sent and the answers, without secrets"},
+		&cli.BoolFlag{Name: "timing", Usage: "print the time of each request at the end"},
+		&cli.StringFlag{Name: "log-file", Usage: "also write messages to `FILE`"},
+		&cli.BoolFlag{Name: "insecure", Usage: "do not check TLS certificates", Category: categoryCloud},
+		&cli.BoolFlag{Name: "verify", Usage: "check TLS certificates (default)", Category: categoryCloud},
+	}
+	for _, option := range cloudOptions {
+		flags = append(flags, &cli.StringFlag{
+			Name: option.flag, Usage: option.usage, Category: categoryCloud,
+		})
+	}
+	return flags
+}
+
+// cloudOptions are the --os-* options, each with where it goes.
+var cloudOptions = []struct {
+	flag, usage string
+	field       func(*cloud.Options) *string
+}{
+	{"os-cloud", "use the cloud `NAME` of clouds.yaml", func(o *cloud.Options) *string { return &o.Cloud }},
+	{"os-region-name", "region `NAME`", func(o *cloud.Options) *string { return &o.RegionName }},
+	{"os-interface", "endpoint to use: public, internal or admin", func(o *cloud.Options) *string { return &o.Interface }},
+	{"os-auth-type", "how to authenticate: password, token, v3applicationcredential …", func(o *cloud.Options) *string { return &o.AuthType }},
+	{"os-auth-url", "address of Keystone", func(o *cloud.Options) *string { return &o.AuthURL }},
+	{"os-username", "user, by name", func(o *cloud.Options) *string { return &o.Username }},
+	{"os-user-id", "user, by id", func(o *cloud.Options) *string { return &o.UserID }},
+	{"os-password", "user's password", func(o *cloud.Options) *string { return &o.Password }},
+	{"os-user-domain-name", "user's domain, by name", func(o *cloud.Options) *string { return &o.UserDomainName }},
+	{"os-user-domain-id", "user's domain, by id", func(o *cloud.Options) *string { return &o.UserDomainID }},
+	{"os-project-name", "project, by name", func(o *cloud.Options) *string { return &o.ProjectName }},
+	{"os-project-id", "project, by id", func(o *cloud.Options) *string { return &o.ProjectID }},
+	{"os-project-domain-name", "project's domain, by name", func(o *cloud.Options) *string { return &o.ProjectDomainName }},
+	{"os-project-domain-id", "project's domain, by id", func(o *cloud.Options) *string { return &o.ProjectDomainID }},
+	{"os-domain-name", "domain scope, by name", func(o *cloud.Options) *string { return &o.DomainName }},
+	{"os-domain-id", "domain scope, by id", func(o *cloud.Options) *string { return &o.DomainID }},
+	{"os-system-scope", "system scope: all", func(o *cloud.Options) *string { return &o.SystemScope }},
+	{"os-default-domain", "domain where none is named, by id", func(o *cloud.Options) *string { return &o.DefaultDomain }},
+	{"os-token", "token", func(o *cloud.Options) *string { return &o.Token }},
+	{"os-application-credential-id", "application credential, by id", func(o *cloud.Options) *string { return &o.ApplicationCredentialID }},
+	{"os-application-credential-name", "application credential, by name", func(o *cloud.Options) *string { return &o.ApplicationCredentialName }},
+	{"os-application-credential-secret", "application credential's secret", func(o *cloud.Options) *string { return &o.ApplicationCredentialSecret }},
+	{"os-cacert", "trusted CA certificates, a `FILE`", func(o *cloud.Options) *string { return &o.CACert }},
+	{"os-cert", "client certificate, a `FILE`", func(o *cloud.Options) *string { return &o.Cert }},
+	{"os-key", "client certificate's key, a `FILE`", func(o *cloud.Options) *string { return &o.Key }},
+}
+
+// secretOptions are those whose values are kept out of the journal.
+var secretOptions = map[string]bool{
+	"os-password": true, "os-token": true, "os-application-credential-secret": true,
+}
+
+// commandLine writes the arguments as a person could type them again, without
+// the values of secret options.
+func commandLine(args []string) string {
+	words := make([]string, 0, len(args)+1)
+	words = append(words, "glance-profile")
+	hide := false
+	for _, arg := range args {
+		name, _, given := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		secret := strings.HasPrefix(arg, "--") && isSecret(name)
+		switch {
+		case hide:
+			arg = "***"
+		case secret && given:
+			arg = "--" + name + "=***"
+		}
+		hide = secret && !given
+		words = append(words, shellQuote(arg))
+	}
+	return strings.Join(words, " ")
+}
+
+// isSecret reports whether an option, or an unambiguous beginning of one,
+// names a secret. Too much hidden is better than too little.
+func isSecret(name string) bool {
+	for option := range secretOptions {
+		if len(name) > len("os-") && strings.HasPrefix(option, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// shellQuote writes a word so that a POSIX shell reads it back as it is.
+func shellQuote(word string) string {
+	plain := word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%") == ""
+	if plain {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,110 @@
+// Package commands is the command line: one file a command, which reads the
+// options, calls the packages that decide and act, and prints what they say.
+// What urfave/cli/v2 does differently from the openstack client is handled in
+// this file and in args.go, once for all commands.
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Run carries out one command line (args[0] is the program's name) and returns
+// the exit code. Errors have been printed when it returns.
+func Run(ctx context.Context, args []string, env *Env) int {
+	app := newApp(env)
+	arranged, err := arrange(app, args[1:])
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{app.Name}, arranged...))
+	}
+	code := exitCode(ctx, err)
+	if err != nil && !errors.Is(err, findingsError) {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "image ") {
+			err = errors.New("interrupted")
+		}
+		env.fail(err)
+	}
+	if closer, ok := env.log.(io.Closer); ok {
+		closer.Close()
+	}
+	return code
+}
+
+// newApp builds the tree of commands.
+func newApp(env *Env) *cli.App {
+	return &cli.App{
+		Name:        "glance-profile",
+		Usage:       "set Glance image properties by profile",
+		Description: "Uploads images to OpenStack Glance with a bundle of properties that Nova, Cinder and Ironic act on,\nchecks the properties before anything is sent, and keeps a journal of every change.\nClouds and credentials are those of the openstack client: clouds.yaml, OS_* variables, --os-* options.",
+		Version:     env.Version,
+		HideVersion: true,
+		Flags:       globalFlags(),
+		Commands: []*cli.Command{
+			leaf(createCommand(env)),
+			group("profile", "show and check the bundles of properties",
+				leaf(profileListCommand(env)), leaf(profileShowCommand(env)), leaf(profileValidateCommand(env))),
+			leaf(sandboxCommand(env)),
+		},
+		Writer:                    env.Out,
+		ErrWriter:                 env.Err,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true, // hw_numa_cpus.0=1,2 is one property
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
+		Before:                    func(c *cli.Context) error { return setUp(c, env) },
+		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				fmt.Fprintf(env.Out, "glance-profile %s\n", env.Version)
+				return nil
+			}
+			return usagef("which command? see glance-profile --help")
+		},
+	}
+}
+
+// leaf makes a command that does something safe against urfave's habits: an
+// argument "help" is an argument, and a mistake is one line on stderr instead
+// of a page of help on stdout.
+func leaf(c *cli.Command) *cli.Command {
+	c.HideHelpCommand = true
+	c.OnUsageError = onUsageError
+	return c
+}
+
+// group makes a command that only holds others.
+func group(name, usage string, subcommands ...*cli.Command) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, Subcommands: subcommands, HideHelpCommand: true,
+		OnUsageError: onUsageError,
+		Action: func(*cli.Context) error {
+			return usagef("which one? see glance-profile %s --help", name)
+		},
+	}
+}
+
+func onUsageError(_ *cli.Context, err error, _ bool) error {
+	return usagef("%v", err)
+}
+
+// setUp takes the options that concern all commands.
+func setUp(c *cli.Context, env *Env) error {
+	env.quiet = c.Bool("quiet")
+	env.verbose = c.Bool("verbose") || c.Bool("debug")
+	if env.quiet && env.verbose {
+		return usagef("--quiet and --verbose contradict each other")
+	}
+	if path := c.String("log-file"); path != "" {
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return usagef("option --log-file: %v", err)
+		}
+		env.log = file
+	}
+	return nil
+}

@@ -1,0 +1,456 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"glance-profile/internal/glance"
+	"glance-profile/internal/image"
+	"glance-profile/internal/plan"
+)
+
+// Uploader is what creating an image takes of Glance; *glance.Client is one.
+type Uploader interface {
+	Store
+	Create(ctx context.Context, record glance.Record) (image.Image, error)
+	Delete(ctx context.Context, id string) error
+	Upload(ctx context.Context, id string, body glance.Body, size int64, store string) error
+	Stage(ctx context.Context, id string, body glance.Body, size int64) error
+	Import(ctx context.Context, id string, method glance.ImportMethod, uri string, stores []string) error
+	Tasks(ctx context.Context, id string) ([]glance.Task, error)
+}
+
+// Data is where the bytes of a new image come from.
+type Data struct {
+	// Open begins reading at the start. A second call fails where the data can
+	// be read only once. An error of its reader ends the upload for good: it
+	// says that the data are bad, not that the connection is.
+	Open       func() (io.ReadCloser, error)
+	Size       int64 // bytes, -1 where unknown
+	Repeatable bool
+}
+
+// Creation is one image to be made.
+type Creation struct {
+	// Plan has the action create and every property and base field of the new
+	// image as a change from nil.
+	Plan plan.Image
+	// Data is nil for a record without data and for web-download.
+	Data *Data
+	// Import sends the data through the staging area, or, with a URI, lets
+	// Glance fetch them.
+	Import bool
+	URI    string
+	// Stores are the stores to fill, Glance's default where empty. A direct
+	// upload takes one at the most.
+	Stores []string
+	// KeepPartial leaves a half-made image where it is.
+	KeepPartial bool
+	// FixedID says that the user chose the id, so that no attempt may take
+	// another one.
+	FixedID bool
+}
+
+// Outcome is what became of a creation.
+type Outcome struct {
+	Image image.Image
+	// Notes are for the user: a conversion, a hash that could not be compared.
+	Notes []string
+}
+
+// Creator makes images. Progress messages for people go to Notify, which may
+// be nil.
+type Creator struct {
+	Glance   Uploader
+	Recorder Recorder
+	Wait     Waiter
+	NewID    func() string
+	Notify   func(format string, args ...any)
+}
+
+// Limits on patience. An upload is tried a few times, since each costs the
+// whole transfer; a clean-up is tried longer, since a restarted Glance is back
+// within seconds and what is not deleted stays for good.
+const (
+	uploadAttempts  = 4
+	cleanupAttempts = 8
+	cleanupTimeout  = 90 * time.Second
+	savingPatience  = 20 // seconds until an abandoned upload counts as stuck
+	maxBackoff      = 8 * time.Second
+)
+
+// Create records the plan, makes the image, sends its data and compares what
+// Glance then holds with what was sent. When it fails, or ctx ends, it deletes
+// what it has made (unless KeepPartial) and its error names the image and what
+// became of it.
+func (c *Creator) Create(ctx context.Context, job Creation) (Outcome, error) {
+	img := job.Plan
+	for attempt := 1; ; attempt++ {
+		out, err := c.createOnce(ctx, job, &img)
+		var again *restartError
+		if !errors.As(err, &again) {
+			return out, err
+		}
+		if job.FixedID || attempt >= uploadAttempts || ctx.Err() != nil {
+			return out, again.err
+		}
+		c.notify("%v; starting again under a new id", again.err)
+		img = job.Plan
+		img.ID = c.NewID()
+		if err := c.Wait(ctx, backoff(attempt)); err != nil {
+			return out, fmt.Errorf("image %s: %w (%w)", job.Plan.Name, err, again.err)
+		}
+	}
+}
+
+// restartError says that an image could not be completed but was taken back
+// whole, and that the cause may pass.
+type restartError struct{ err error }
+
+func (e *restartError) Error() string { return e.err.Error() }
+func (e *restartError) Unwrap() error { return e.err }
+
+func (c *Creator) createOnce(ctx context.Context, job Creation, img *plan.Image) (Outcome, error) {
+	if err := c.Recorder.Record(*img); err != nil {
+		return Outcome{}, err
+	}
+	held, err := c.Glance.Create(ctx, record(*img))
+	if err != nil {
+		return Outcome{}, c.giveUp(ctx, job, *img, fmt.Errorf("make the image record: %w", err), glance.Status(err) == 0)
+	}
+	if job.Data == nil && job.URI == "" {
+		return c.finish(job, *img, held, nil)
+	}
+	read := &reading{}
+	held, err = c.send(ctx, job, img.ID, read)
+	if err != nil {
+		retry := errors.Is(err, errStuck)
+		err = c.giveUp(ctx, job, *img, err, true)
+		if retry && !job.KeepPartial {
+			err = &restartError{err}
+		}
+		return Outcome{Image: held}, err
+	}
+	out, err := c.finish(job, *img, held, read)
+	if errors.Is(err, errCorrupt) {
+		return out, c.giveUp(ctx, job, *img, err, true)
+	}
+	return out, err
+}
+
+// record is the body of the request that makes the image.
+func record(img plan.Image) glance.Record {
+	r := glance.Record{}
+	for _, change := range img.Changes {
+		r[change.Property] = change.After
+	}
+	r["id"] = img.ID
+	return r
+}
+
+var (
+	errStuck   = errors.New("the upload did not end and cannot be taken up again")
+	errCorrupt = errors.New("the data in Glance are not the data that were sent")
+)
+
+// send brings the data into Glance by the way that the job asks for, and
+// returns the image once it is active.
+func (c *Creator) send(ctx context.Context, job Creation, id string, read *reading) (image.Image, error) {
+	switch {
+	case job.URI != "":
+		if err := c.Glance.Import(ctx, id, glance.ImportDownload, job.URI, job.Stores); err != nil {
+			return image.Image{}, fmt.Errorf("start the download by Glance: %w", err)
+		}
+		return c.awaitImport(ctx, id)
+	case job.Import:
+		put := func(body glance.Body) error { return c.Glance.Stage(ctx, id, body, job.Data.Size) }
+		if _, err := c.transfer(ctx, job, id, "uploading", read, put); err != nil {
+			return image.Image{}, err
+		}
+		if err := c.Glance.Import(ctx, id, glance.ImportDirect, "", job.Stores); err != nil {
+			return image.Image{}, fmt.Errorf("start the import: %w", err)
+		}
+		return c.awaitImport(ctx, id)
+	}
+	store := ""
+	if len(job.Stores) > 0 {
+		store = job.Stores[0]
+	}
+	put := func(body glance.Body) error { return c.Glance.Upload(ctx, id, body, job.Data.Size, store) }
+	return c.transfer(ctx, job, id, "active", read, put)
+}
+
+// transfer sends the data until Glance has them, which the image's status
+// arrived shows. A connection that breaks is tried again from the start, where
+// the data can be read again and Glance has taken the image back to queued.
+func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string, read *reading, put func(glance.Body) error) (image.Image, error) {
+	for attempt := 1; ; attempt++ {
+		err := put(func() (io.ReadCloser, error) { return read.begin(job.Data) })
+		if err == nil {
+			read.await(ctx)
+		}
+		whole, cause := read.result()
+		switch {
+		case cause != nil:
+			return image.Image{}, cause
+		case err == nil && whole:
+			return c.Glance.Get(ctx, id)
+		case err == nil:
+			return image.Image{}, errors.New("Glance took the upload for complete before all data were sent")
+		}
+		err = fmt.Errorf("send the data: %w", err)
+		if ctx.Err() != nil || !transient(err) {
+			return image.Image{}, err
+		}
+		held, lookErr := c.settle(ctx, id)
+		switch {
+		case lookErr != nil:
+			return image.Image{}, fmt.Errorf("%w; then: %w", err, lookErr)
+		case held.Status == arrived && whole:
+			return held, nil // only the answer was lost
+		case !job.Data.Repeatable:
+			return image.Image{}, fmt.Errorf("%w (the input can be read only once, so it was not tried again)", err)
+		case held.Status != "queued":
+			return image.Image{}, fmt.Errorf("%w: image is %s (%w)", err, held.Status, errStuck)
+		case attempt >= uploadAttempts:
+			return image.Image{}, fmt.Errorf("%w (tried %d times)", err, attempt)
+		}
+		c.notify("%v; trying again", err)
+		if err := c.Wait(ctx, backoff(attempt)); err != nil {
+			return image.Image{}, err
+		}
+	}
+}
+
+// settle waits until Glance has noticed that an upload broke off.
+func (c *Creator) settle(ctx context.Context, id string) (image.Image, error) {
+	var held image.Image
+	var err error
+	for range savingPatience {
+		held, err = c.Glance.Get(ctx, id)
+		if err == nil && held.Status != "saving" || err != nil && !transient(err) {
+			return held, err
+		}
+		if waitErr := c.Wait(ctx, time.Second); waitErr != nil {
+			return held, waitErr
+		}
+	}
+	return held, err
+}
+
+// transient reports whether the same request may work a little later: broken
+// connections, and the answers of an overloaded or restarting service. 410 and
+// other refusals stay what they are.
+func transient(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	switch glance.Status(err) {
+	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// awaitImport waits until the import of an image has ended.
+func (c *Creator) awaitImport(ctx context.Context, id string) (image.Image, error) {
+	failures := 0
+	for pause := 200 * time.Millisecond; ; pause = min(pause*2, 5*time.Second) {
+		held, err := c.Glance.Get(ctx, id)
+		switch {
+		case err == nil && held.Status == "active":
+			return held, nil
+		case err == nil && (held.Status == "killed" || held.Status == "deleted"):
+			return held, fmt.Errorf("the import failed: image is %s", held.Status)
+		case err != nil && (!transient(err) || failures >= cleanupAttempts):
+			return held, fmt.Errorf("wait for the import: %w", err)
+		case err != nil:
+			failures++
+		default:
+			failures = 0
+			if message, failed := c.importFailed(ctx, held); failed {
+				return held, fmt.Errorf("the import failed: %s", message)
+			}
+		}
+		if err := c.Wait(ctx, pause); err != nil {
+			return held, err
+		}
+	}
+}
+
+// importFailed asks Glance's tasks, since the status of an image whose import
+// failed is the one that it had before.
+func (c *Creator) importFailed(ctx context.Context, held image.Image) (string, bool) {
+	tasks, err := c.Glance.Tasks(ctx, held.ID)
+	if err == nil {
+		for _, task := range tasks {
+			if task.Status == "failure" {
+				return task.Message, true
+			}
+		}
+		return "", false
+	}
+	if failed, _ := held.Extra["os_glance_failed_import"].(string); failed != "" {
+		return "store " + failed, true
+	}
+	return "", false
+}
+
+// finish compares what Glance holds with the plan and records the result. sums
+// is nil where no data went through our hands.
+func (c *Creator) finish(job Creation, img plan.Image, held image.Image, read *reading) (Outcome, error) {
+	out := Outcome{Image: held}
+	converted := ""
+	if job.Import || job.URI != "" {
+		converted = conversion(img, held, read)
+	}
+	switch {
+	case converted != "":
+		out.Notes = append(out.Notes, converted)
+	case read != nil && job.Data != nil:
+		note, err := read.compare(held)
+		if err != nil {
+			return out, err
+		}
+		if note != "" {
+			out.Notes = append(out.Notes, note)
+		}
+	}
+	var wrong []string
+	for _, change := range img.Changes {
+		if converted != "" && change.Property == "disk_format" {
+			continue
+		}
+		if got := held.Value(change.Property); !equal(change.After, got) {
+			wrong = append(wrong, fmt.Sprintf("%s is %v instead of %v", change.Property, got, change.After))
+		}
+	}
+	if len(wrong) > 0 {
+		err := fmt.Errorf("image %s (%s) is complete, but Glance holds something else than was sent: %s",
+			img.ID, img.Name, strings.Join(wrong, ", "))
+		return out, c.record(img, plan.ResultFailed, err)
+	}
+	return out, c.record(img, plan.ResultDone, nil)
+}
+
+// conversion says how an import changed the data, "" where it did not.
+func conversion(img plan.Image, held image.Image, read *reading) string {
+	sent := ""
+	for _, change := range img.Changes {
+		if change.Property == "disk_format" {
+			sent, _ = change.After.(string)
+		}
+	}
+	if held.DiskFormat != sent {
+		return fmt.Sprintf("Glance converted the image from %s to %s on import, so its hash is not compared", sent, held.DiskFormat)
+	}
+	if read != nil && held.Size != nil && read.size > 0 && *held.Size != read.size {
+		return fmt.Sprintf("Glance changed the data on import (%d bytes were sent, it holds %d), so its hash is not compared", read.size, *held.Size)
+	}
+	return ""
+}
+
+// record writes the result of an image and returns cause, with the failure to
+// write added to it.
+func (c *Creator) record(img plan.Image, result string, cause error) error {
+	img.Result = &result
+	if cause != nil {
+		text := cause.Error()
+		img.Error = &text
+	}
+	if err := c.Recorder.Record(img); err != nil {
+		if cause == nil {
+			return fmt.Errorf("image %s (%s) is complete, but its journal is not: %w", img.ID, img.Name, err)
+		}
+		return fmt.Errorf("%w; also: %w", cause, err)
+	}
+	return cause
+}
+
+// giveUp takes a half-made image back and returns cause with what became of
+// it. made says whether the record may be there at all.
+func (c *Creator) giveUp(ctx context.Context, job Creation, img plan.Image, cause error, made bool) error {
+	where := fmt.Sprintf("image %s (%s)", img.ID, img.Name)
+	if !made {
+		return c.record(img, plan.ResultUndone, fmt.Errorf("image %s: %w", img.Name, cause))
+	}
+	if job.KeepPartial {
+		return c.record(img, plan.ResultFailed, fmt.Errorf("%w; the half-made %s is kept", cause, where))
+	}
+	// What has been begun is taken back even when the user has asked to stop.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	if err := c.remove(ctx, img); err != nil {
+		return c.record(img, plan.ResultFailed, fmt.Errorf("%w; the half-made %s could not be deleted and is still there: %w", cause, where, err))
+	}
+	return c.record(img, plan.ResultUndone, fmt.Errorf("%w; the half-made %s was deleted", cause, where))
+}
+
+// remove deletes an image of our own making. Glance deletes the volume's key
+// together with an image whose cinder_encryption_key_deletion_policy says so,
+// and refuses to delete a protected one; both are taken off before.
+func (c *Creator) remove(ctx context.Context, img plan.Image) error {
+	var last error
+	for attempt := 1; attempt <= cleanupAttempts; attempt++ {
+		last = c.removeOnce(ctx, img)
+		if last == nil || !transient(last) && glance.Status(last) != http.StatusConflict {
+			return last
+		}
+		if err := c.Wait(ctx, backoff(attempt)); err != nil {
+			return fmt.Errorf("%w (%w)", last, err)
+		}
+	}
+	return last
+}
+
+func (c *Creator) removeOnce(ctx context.Context, img plan.Image) error {
+	held, err := c.Glance.Get(ctx, img.ID)
+	if glance.Status(err) == http.StatusNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var ops []glance.Operation
+	if _, ok := held.Properties["cinder_encryption_key_deletion_policy"]; ok {
+		ops = append(ops, glance.Operation{Op: "remove", Name: "cinder_encryption_key_deletion_policy"})
+	}
+	if held.Protected {
+		ops = append(ops, glance.Operation{Op: "replace", Name: "protected", Value: false})
+	}
+	if len(ops) > 0 {
+		if _, err := c.Glance.Patch(ctx, img.ID, ops); err != nil {
+			return err
+		}
+	}
+	if err := c.Glance.Delete(ctx, img.ID); glance.Status(err) != http.StatusNotFound {
+		return err
+	}
+	return nil
+}
+
+func (c *Creator) notify(format string, args ...any) {
+	if c.Notify != nil {
+		c.Notify(format, args...)
+	}
+}
+
+func backoff(attempt int) time.Duration {
+	return min(time.Second<<min(attempt-1, 10), maxBackoff)
+}
+
+func equal(a, b any) bool {
+	if tags, ok := a.([]string); ok {
+		held, _ := b.([]string)
+		return slices.Equal(tags, held)
+	}
+	return reflect.DeepEqual(a, b)
+}
