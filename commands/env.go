@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
+	"glance-profile/internal/cloud"
 	"glance-profile/internal/render"
 )
 
@@ -22,13 +25,40 @@ type Env struct {
 	OutIsTerminal bool
 	ErrIsTerminal bool
 
+	// Width is the terminal's width in columns, 0 where it is not known.
+	Width int
+
+	Args      []string // without the program's name
 	LookupEnv func(string) (string, bool)
-	Environ   func() []string
 	Now       func() time.Time
 	Version   string
+	// Cloud is where clouds.yaml, its neighbours and OS_* variables are found.
+	Cloud cloud.Env
 
 	quiet, verbose bool
-	log            io.Writer // --log-file, nil without
+	log            *os.File // --log-file, nil without
+}
+
+// SystemEnv is the Env of this process.
+func SystemEnv(version string) *Env {
+	env := &Env{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		OutIsTerminal: term.IsTerminal(int(os.Stdout.Fd())), ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Args: os.Args[1:], LookupEnv: os.LookupEnv, Now: time.Now, Version: version, Cloud: cloud.OSEnv(),
+	}
+	if env.OutIsTerminal {
+		env.Width, _, _ = term.GetSize(int(os.Stdout.Fd()))
+	}
+	return env
+}
+
+// messages is where text for people goes that is not one line: stderr, and the
+// log file too.
+func (e *Env) messages() io.Writer {
+	if e.log == nil {
+		return e.Err
+	}
+	return io.MultiWriter(e.Err, e.log)
 }
 
 // getenv returns a variable's value, "" where it is unset.

@@ -65,6 +65,10 @@ var cloudOptions = []struct {
 	{"os-cacert", "trusted CA certificates, a `FILE`", func(o *cloud.Options) *string { return &o.CACert }},
 	{"os-cert", "client certificate, a `FILE`", func(o *cloud.Options) *string { return &o.Cert }},
 	{"os-key", "client certificate's key, a `FILE`", func(o *cloud.Options) *string { return &o.Key }},
+	{"os-trust-id", "trust, by id", func(o *cloud.Options) *string { return &o.TrustID }},
+	{"os-endpoint", "image endpoint for the types admin_token and none", func(o *cloud.Options) *string { return &o.Endpoint }},
+	{"os-identity-api-version", "version of Keystone's API", func(o *cloud.Options) *string { return &o.IdentityAPIVersion }},
+	{"os-image-api-version", "version of Glance's API", func(o *cloud.Options) *string { return &o.ImageAPIVersion }},
 }
 
 // secretOptions are those whose values are kept out of the journal.

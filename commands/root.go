@@ -8,18 +8,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-// Run carries out one command line (args[0] is the program's name) and returns
-// the exit code. Errors have been printed when it returns.
-func Run(ctx context.Context, args []string, env *Env) int {
+// Run carries out the command line of env and returns the exit code. Errors have been printed when it returns.
+func Run(ctx context.Context, env *Env) int {
 	app := newApp(env)
-	arranged, err := arrange(app, args[1:])
+	arranged, err := arrange(app, env.Args)
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, arranged...))
 	}
@@ -30,8 +28,8 @@ func Run(ctx context.Context, args []string, env *Env) int {
 		}
 		env.fail(err)
 	}
-	if closer, ok := env.log.(io.Closer); ok {
-		closer.Close()
+	if env.log != nil {
+		env.log.Close()
 	}
 	return code
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -329,7 +327,7 @@ func (c *Creator) finish(job Creation, img plan.Image, held image.Image, read *r
 		if converted != "" && change.Property == "disk_format" {
 			continue
 		}
-		if got := held.Value(change.Property); !equal(change.After, got) {
+		if got := held.Value(change.Property); !plan.Equal(change.After, got) {
 			wrong = append(wrong, fmt.Sprintf("%s is %v instead of %v", change.Property, got, change.After))
 		}
 	}
@@ -445,12 +443,4 @@ func (c *Creator) notify(format string, args ...any) {
 
 func backoff(attempt int) time.Duration {
 	return min(time.Second<<min(attempt-1, 10), maxBackoff)
-}
-
-func equal(a, b any) bool {
-	if tags, ok := a.([]string); ok {
-		held, _ := b.([]string)
-		return slices.Equal(tags, held)
-	}
-	return reflect.DeepEqual(a, b)
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Version is the version of the plan format that this program writes. A plan
@@ -124,4 +125,15 @@ func decodeValue(data json.RawMessage) (any, error) {
 		return list, nil
 	}
 	return nil, fmt.Errorf("neither text, whole number, true or false, list nor null")
+}
+
+// Equal compares two values of changes. A list of tags is a set: Glance keeps
+// no order of them.
+func Equal(a, b any) bool {
+	listA, okA := a.([]string)
+	listB, okB := b.([]string)
+	if okA || okB {
+		return slices.Equal(slices.Sorted(slices.Values(listA)), slices.Sorted(slices.Values(listB)))
+	}
+	return a == b
 }

@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/cloud"
+	"glance-profile/internal/glance"
+)
+
+// session is a login to one cloud. Commands open it only when they need it.
+type session struct {
+	*cloud.Session
+	glance *glance.Client
+	finish func()
+}
+
+// connect logs in to the cloud that the options, the variables and clouds.yaml
+// name, in the order of the openstack client.
+func connect(ctx context.Context, c *cli.Context, env *Env) (*session, error) {
+	if c.Bool("insecure") && c.Bool("verify") {
+		return nil, usagef("--insecure and --verify contradict each other")
+	}
+	options := cloud.Options{Insecure: c.Bool("insecure"), Verify: c.Bool("verify")}
+	for _, option := range cloudOptions {
+		*option.field(&options) = c.String(option.flag)
+	}
+	config, err := cloud.Load(options, env.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range config.Notes {
+		env.note("%s", note)
+	}
+	connectOptions := cloud.ConnectOptions{UserAgent: "glance-profile/" + env.Version}
+	if c.Bool("debug") {
+		connectOptions.Debug = env.messages()
+	}
+	var times timings
+	if c.Bool("timing") {
+		connectOptions.Timing = times.add
+	}
+	s, err := cloud.Connect(ctx, config, connectOptions)
+	if err != nil {
+		times.print(env)
+		return nil, err
+	}
+	env.detail("logged in to %s, project %s, image service %s", s.Name, s.ProjectID, s.Endpoint)
+	return &session{Session: s, glance: glance.New(s.Image), finish: func() { times.print(env) }}, nil
+}
+
+// timings collects the requests of a run for --timing.
+type timings struct {
+	rows []timing
+}
+
+type timing struct {
+	method, url string
+	took        time.Duration
+}
+
+func (t *timings) add(method, url string, took time.Duration) {
+	t.rows = append(t.rows, timing{method, url, took})
+}
+
+// print writes the list to stderr: stdout carries the answer alone.
+func (t *timings) print(env *Env) {
+	if len(t.rows) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(env.messages(), 0, 8, 2, ' ', 0)
+	var total time.Duration
+	fmt.Fprintln(w, "SECONDS\tREQUEST")
+	for _, row := range t.rows {
+		total += row.took
+		fmt.Fprintf(w, "%.3f\t%s %s\n", row.took.Seconds(), row.method, row.url)
+	}
+	fmt.Fprintf(w, "%.3f\ttotal\n", total.Seconds())
+	w.Flush()
+}

@@ -1,0 +1,163 @@
+// Command bench compares the built binary with its peers on the devcloud, in
+// turns within one run, and prints medians and ratios. Machines are noisy: the
+// ratios are worth more than the seconds.
+//
+//	go run ./test/bench -binary bin/glance-profile -devcloud .devcloud
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"glance-profile/internal/cloud"
+	"glance-profile/internal/glance"
+)
+
+func main() {
+	binary := flag.String("binary", "bin/glance-profile", "the program to measure")
+	devcloud := flag.String("devcloud", ".devcloud", "folder of the running devcloud")
+	release := flag.String("release", "2025.1", "release of the devcloud")
+	gib := flag.Int64("gib", 4, "size of the upload in GiB")
+	rounds := flag.Int("rounds", 3, "uploads by each")
+	flag.Parse()
+	if err := run(context.Background(), *binary, filepath.Join(*devcloud, *release, "clouds.yaml"), *gib, *rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, binary, clouds string, gib int64, rounds int) error {
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	start, err := startUp(ctx, binary)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("start-up (--version), median of 50: %.1f ms (target 20 ms)\n", start.Seconds()*1000)
+	return uploads(ctx, binary, clouds, gib, rounds)
+}
+
+func startUp(ctx context.Context, binary string) (time.Duration, error) {
+	var times []time.Duration
+	for range 50 {
+		begin := time.Now()
+		if err := exec.CommandContext(ctx, binary, "--version").Run(); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(begin))
+	}
+	return median(times), nil
+}
+
+// uploads times the same file sent by curl -T and by create, in turns.
+func uploads(ctx context.Context, binary, clouds string, gib int64, rounds int) error {
+	env := cloud.OSEnv()
+	env.LookupEnv = func(name string) (string, bool) { return clouds, name == "OS_CLIENT_CONFIG_FILE" }
+	env.Environ = func() []string { return nil }
+	config, err := cloud.Load(cloud.Options{Cloud: "devcloud-admin"}, env)
+	if err != nil {
+		return err
+	}
+	s, err := cloud.Connect(ctx, config, cloud.ConnectOptions{UserAgent: "bench"})
+	if err != nil {
+		return err
+	}
+	client := glance.New(s.Image)
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "disk.raw")
+	if err := diskFile(file, gib<<30); err != nil {
+		return err
+	}
+	var byCurl, byUs []time.Duration
+	var curlCPU, ourCPU time.Duration
+	var peak int64
+	for range rounds {
+		id := uuid.NewString()
+		if _, err := client.Create(ctx, glance.Record{"id": id, "name": "bench", "disk_format": "raw", "container_format": "bare"}); err != nil {
+			return err
+		}
+		url := s.Image.ServiceURL("images", id, "file")
+		took, usage, err := timed(exec.CommandContext(ctx, "curl", "-sSf", "-T", file, "-X", http.MethodPut,
+			"-H", "X-Auth-Token: "+s.Image.Token(), "-H", "Content-Type: application/octet-stream", url), nil)
+		if err != nil {
+			return fmt.Errorf("curl: %w", err)
+		}
+		byCurl = append(byCurl, took)
+		curlCPU += cpu(usage)
+		if err := client.Delete(ctx, id); err != nil {
+			return err
+		}
+		id = uuid.NewString()
+		cmd := exec.CommandContext(ctx, binary, "create", "--id", id, "--profile", "linux-virtio", "--file", file, "bench", "-f", "value", "-c", "status")
+		took, usage, err = timed(cmd, []string{"OS_CLIENT_CONFIG_FILE=" + clouds, "OS_CLOUD=devcloud-admin", "XDG_STATE_HOME=" + dir})
+		if err != nil {
+			return fmt.Errorf("glance-profile: %w", err)
+		}
+		byUs = append(byUs, took)
+		ourCPU += cpu(usage)
+		peak = max(peak, usage.Maxrss)
+		if err := client.Delete(ctx, id); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("upload of %d GiB, median of %d: curl -T %.1f s (CPU %.1f s), glance-profile %.1f s (CPU %.1f s, peak memory %.1f MiB)\n",
+		gib, rounds, median(byCurl).Seconds(), curlCPU.Seconds()/float64(rounds), median(byUs).Seconds(), ourCPU.Seconds()/float64(rounds), float64(peak)/1024)
+	fmt.Printf("ratio to curl: %.2f (target 1.10), memory target 40 MiB\n", median(byUs).Seconds()/median(byCurl).Seconds())
+	return nil
+}
+
+// diskFile writes a raw disk of that size: a boot sector, and something else
+// than holes in every MiB.
+func diskFile(path string, size int64) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	block := []byte(strings.Repeat("glance-profile bench ", 50000)[:1<<20])
+	for offset := int64(0); offset < size; offset += 1 << 20 {
+		copy(block, fmt.Sprintf("%020d", offset))
+		if _, err := file.WriteAt(block, offset); err != nil {
+			return err
+		}
+	}
+	return file.Close()
+}
+
+func timed(cmd *exec.Cmd, env []string) (time.Duration, *syscall.Rusage, error) {
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	begin := time.Now()
+	err := cmd.Run()
+	took := time.Since(begin)
+	if err != nil {
+		return 0, nil, err
+	}
+	return took, cmd.ProcessState.SysUsage().(*syscall.Rusage), nil
+}
+
+func cpu(u *syscall.Rusage) time.Duration {
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/2]
+}

@@ -1,0 +1,291 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"glance-profile/internal/cloud"
+	glanceapi "glance-profile/internal/glance"
+	"glance-profile/internal/image"
+)
+
+// target is one cloud under test.
+type target struct {
+	config string            // its clouds.yaml
+	names  map[string]string // ADMIN, MEMBER, READER, OTHER, APPCRED → cloud names
+	admin  *glanceapi.Client // reads records back raw
+	root   string            // devcloud: path of test/devcloud, "" for the sandbox
+	label  string
+}
+
+// commands are what scripts may use beside testscript's own:
+//
+//	qcow2 FILE GIB           make an empty qcow2 image
+//	raw NAME                 print the record as Glance holds it, one member a line, to stdout
+//	holds NAME FILE          the record's members are those in FILE (k=v lines; "!k" is absent),
+//	                         and it has no custom property that FILE does not name
+//	count NAME N             there are N images of that name (hidden ones included)
+//	openstack ARG...         the standard client (devcloud only)
+func commands(c target) map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"qcow2": func(ts *testscript.TestScript, neg bool, args []string) {
+			usage(ts, neg, args, 2, "qcow2 FILE GIB")
+			gib, err := strconv.ParseUint(args[1], 10, 32)
+			ts.Check(err)
+			ts.Check(os.WriteFile(ts.MkAbs(args[0]), emptyQcow2(gib<<30), 0o600))
+		},
+		"raw": func(ts *testscript.TestScript, neg bool, args []string) {
+			usage(ts, neg, args, 1, "raw NAME")
+			for _, line := range members(only(ts, c, args[0])) {
+				fmt.Fprintln(ts.Stdout(), line)
+			}
+		},
+		"holds": func(ts *testscript.TestScript, neg bool, args []string) {
+			usage(ts, neg, args, 2, "holds NAME FILE")
+			compare(ts, only(ts, c, args[0]), ts.ReadFile(args[1]))
+		},
+		"count": func(ts *testscript.TestScript, neg bool, args []string) {
+			usage(ts, neg, args, 2, "count NAME N")
+			if got := strconv.Itoa(len(named(ts, c, args[0]))); got != args[1] {
+				ts.Fatalf("%s images named %s, want %s", got, args[0], args[1])
+			}
+		},
+		"openstack": func(ts *testscript.TestScript, neg bool, args []string) {
+			if c.root == "" {
+				ts.Fatalf("openstack: only on the devcloud")
+			}
+			err := ts.Exec(filepath.Join(c.root, "openstack"), args...)
+			if neg == (err == nil) {
+				ts.Fatalf("openstack %s: %v", strings.Join(args, " "), err)
+			}
+		},
+	}
+}
+
+func usage(ts *testscript.TestScript, neg bool, args []string, n int, text string) {
+	if neg || len(args) != n {
+		ts.Fatalf("usage: %s", text)
+	}
+}
+
+// named returns all images of a name, hidden ones included.
+func named(ts *testscript.TestScript, c target, name string) []image.Image {
+	var found []image.Image
+	for _, hidden := range []string{"false", "true"} {
+		for img, err := range c.admin.List(context.Background(), url.Values{"name": {name}, "os_hidden": {hidden}, "visibility": {"all"}}) {
+			ts.Check(err)
+			found = append(found, img)
+		}
+	}
+	return found
+}
+
+func only(ts *testscript.TestScript, c target, name string) image.Image {
+	found := named(ts, c, name)
+	if len(found) != 1 {
+		ts.Fatalf("%d images named %s, want one", len(found), name)
+	}
+	return found[0]
+}
+
+// members writes an image's fields and properties as sorted k=v lines.
+func members(img image.Image) []string {
+	fields := map[string]string{}
+	for _, name := range []string{"name", "status", "visibility", "owner", "container_format", "disk_format", "protected", "os_hidden", "min_disk", "min_ram", "tags"} {
+		fields[name] = fmt.Sprint(img.Value(name))
+	}
+	fields["id"] = img.ID
+	fields["checksum"] = img.Checksum
+	fields["os_hash_algo"], fields["os_hash_value"] = img.HashAlgo, img.HashValue
+	if img.Size != nil {
+		fields["size"] = strconv.FormatInt(*img.Size, 10)
+	}
+	if img.VirtualSize != nil {
+		fields["virtual_size"] = strconv.FormatInt(*img.VirtualSize, 10)
+	}
+	maps.Copy(fields, img.Properties)
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		lines = append(lines, name+"="+fields[name])
+	}
+	return lines
+}
+
+func compare(ts *testscript.TestScript, img image.Image, want string) {
+	held := map[string]string{}
+	for _, line := range members(img) {
+		name, value, _ := strings.Cut(line, "=")
+		held[name] = value
+	}
+	mentioned := map[string]bool{}
+	for line := range strings.Lines(want) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		if name, absent := strings.CutPrefix(line, "!"); absent {
+			if value, ok := held[name]; ok {
+				ts.Fatalf("%s: %s=%s, want it absent", img.Name, name, value)
+			}
+			continue
+		}
+		name, value, _ := strings.Cut(line, "=")
+		mentioned[name] = true
+		if got, ok := held[name]; !ok || got != value {
+			ts.Fatalf("%s: %s=%q, want %q", img.Name, name, got, value)
+		}
+	}
+	for name, value := range img.Properties {
+		if !mentioned[name] {
+			ts.Fatalf("%s: has the property %s=%q, which was not asked for", img.Name, name, value)
+		}
+	}
+}
+
+// prepare gives a script a name prefix of its own, as $P, and deletes what
+// images of that prefix are left at its end.
+func (c target) prepare(env *testscript.Env) error {
+	prefix := fmt.Sprintf("e2e-%08x", rand.Uint32())
+	env.Setenv("P", prefix)
+	if c.admin == nil {
+		return nil
+	}
+	env.Defer(func() {
+		ctx := context.Background()
+		for _, hidden := range []string{"false", "true"} {
+			for img, err := range c.admin.List(ctx, url.Values{"os_hidden": {hidden}, "visibility": {"all"}}) {
+				if err != nil {
+					return
+				}
+				if !strings.HasPrefix(img.Name, prefix) {
+					continue
+				}
+				if img.Protected {
+					_, _ = c.admin.Patch(ctx, img.ID, []glanceapi.Operation{{Op: "replace", Name: "protected", Value: false}})
+				}
+				_ = c.admin.Delete(ctx, img.ID)
+			}
+		}
+	})
+	return nil
+}
+
+// startSandbox starts the binary's own sandbox and returns once it says that
+// it is ready.
+func startSandbox(t *testing.T) target {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "clouds.yaml")
+	cmd := exec.Command(binary, "sandbox", "--clouds-file", config)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewScanner(stderr)
+	ready := false
+	for !ready && lines.Scan() {
+		ready = strings.Contains(lines.Text(), "ready")
+	}
+	if !ready {
+		t.Fatal("the sandbox did not start")
+	}
+	go func() {
+		for lines.Scan() {
+		}
+	}()
+	return newTarget(t, "sandbox", config, "")
+}
+
+// devcloud returns the real cloud of a release, or skips where there is none
+// and none is demanded.
+func devcloud(t *testing.T, release string) target {
+	t.Helper()
+	dir := os.Getenv("GLANCE_PROFILE_DEVCLOUD")
+	if dir == "" {
+		if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
+			t.Fatal("GLANCE_PROFILE_DEVCLOUD is not set, and GLANCE_PROFILE_REQUIRE_ALL demands it")
+		}
+		t.Skip("left out: no devcloud (run make devcloud-up and set GLANCE_PROFILE_DEVCLOUD=$PWD/.devcloud)")
+	}
+	root, err := filepath.Abs("../devcloud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newTarget(t, "devcloud", filepath.Join(dir, release, "clouds.yaml"), root)
+}
+
+func newTarget(t *testing.T, prefix, config, root string) target {
+	t.Helper()
+	c := target{config: config, root: root, label: prefix, names: map[string]string{}}
+	for _, role := range []string{"admin", "member", "reader", "other", "appcred", "tls"} {
+		c.names[strings.ToUpper(role)] = prefix + "-" + role
+	}
+	client, err := connect(config, prefix+"-admin")
+	if err != nil {
+		t.Fatalf("log in to %s: %v", prefix, err)
+	}
+	c.admin = client
+	return c
+}
+
+func connect(config, name string) (*glanceapi.Client, error) {
+	env := cloud.OSEnv()
+	env.LookupEnv = func(key string) (string, bool) { return config, key == "OS_CLIENT_CONFIG_FILE" }
+	env.Environ = func() []string { return []string{"OS_CLIENT_CONFIG_FILE=" + config} }
+	loaded, err := cloud.Load(cloud.Options{Cloud: name}, env)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	s, err := cloud.Connect(ctx, loaded, cloud.ConnectOptions{UserAgent: "glance-profile-e2e"})
+	if err != nil {
+		return nil, err
+	}
+	return glanceapi.New(s.Image), nil
+}
+
+// emptyQcow2 returns a valid qcow2 version 3 image of a virtual size without
+// any data: header, refcount table, one refcount block, L1 table.
+func emptyQcow2(virtual uint64) []byte {
+	const cluster = 1 << 16
+	l1 := (virtual + (cluster/8)*cluster - 1) / ((cluster / 8) * cluster)
+	img := make([]byte, 4*cluster)
+	be := binary.BigEndian
+	copy(img, "QFI\xfb")
+	be.PutUint32(img[4:], 3)
+	be.PutUint32(img[20:], 16)
+	be.PutUint64(img[24:], virtual)
+	be.PutUint32(img[36:], uint32(l1))
+	be.PutUint64(img[40:], 3*cluster) // L1 table
+	be.PutUint64(img[48:], 1*cluster) // refcount table
+	be.PutUint32(img[56:], 1)
+	be.PutUint32(img[96:], 4) // 16-bit refcounts
+	be.PutUint32(img[100:], 104)
+	be.PutUint64(img[cluster:], 2*cluster)
+	for i := range 4 {
+		be.PutUint16(img[2*cluster+2*i:], 1)
+	}
+	return img
+}
