@@ -1,0 +1,105 @@
+// Package layers keeps the imports of this module pointing one way:
+// commands → (apply, render, glance, …) → plan → image.
+package layers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "glance-profile/"
+
+// allowed lists, for each package, the packages of this module that it may
+// import. A package that is not listed may be imported by commands alone.
+var allowed = map[string][]string{
+	"internal/image":      {},
+	"internal/plan":       {"internal/image"},
+	"internal/property":   {},
+	"internal/osinfo":     {},
+	"internal/source":     {},
+	"internal/diskimage":  {},
+	"internal/cloud":      {},
+	"internal/sandbox":    {},
+	"internal/glance":     {"internal/image"},
+	"internal/journal":    {"internal/plan", "internal/image"},
+	"internal/audit":      {"internal/image", "internal/property"},
+	"internal/apply":      {"internal/glance", "internal/image", "internal/plan"},
+	"internal/render":     {"internal/audit", "internal/image", "internal/plan", "internal/property"},
+	"profiles":            {"internal/audit", "internal/image", "internal/osinfo", "internal/property"},
+	"internal/osinfo/gen": {}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "../../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []listed
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	all := packages(t)
+	if len(all) < 10 {
+		t.Fatalf("only %d packages listed", len(all))
+	}
+	for _, p := range all {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if name == "glance-profile" || name == "commands" || strings.HasPrefix(name, "test/") {
+			continue
+		}
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("%s is not in the table of layers: give it a place", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			own, ok := strings.CutPrefix(imported, module)
+			if ok && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s, which lies above it or beside it", name, own)
+			}
+		}
+	}
+}
+
+// The pure packages do no network, and the image value nothing but the
+// standard library.
+func TestPurePackages(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		switch name {
+		case "internal/image", "internal/plan", "internal/property", "internal/audit", "internal/osinfo", "internal/diskimage":
+		default:
+			continue
+		}
+		for _, imported := range p.Imports {
+			first, _, _ := strings.Cut(imported, "/")
+			switch {
+			case strings.Contains(first, "."):
+				t.Errorf("%s imports %s", name, imported)
+			case imported == "net/http" || imported == "os":
+				t.Errorf("%s imports %s: decisions do no I/O", name, imported)
+			}
+		}
+	}
+}
