@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	generated  = "../zz_table.go"
+	supplement = "../data/supplement.json"
+)
+
+// The release itself is not part of the project. Where it is at hand, name it
+// in OSINFO_DB, and the table is made anew and compared.
+func TestGeneratedTableIsCurrent(t *testing.T) {
+	db := os.Getenv("OSINFO_DB")
+	if db == "" {
+		t.Skip("OSINFO_DB is not set: the table is not compared with a release of osinfo-db")
+	}
+	want, err := generate(db, supplement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(generated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("zz_table.go is not what %s gives: run OSINFO_DB=%s go generate ./internal/osinfo", db, db)
+	}
+}
+
+// Without the release, this much can be told: nobody edited the table, and it
+// has all of the supplement.
+func TestGeneratedTableIsWhole(t *testing.T) {
+	code, err := os.ReadFile(generated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(code, []byte("package osinfo\n"))
+	if i < 0 {
+		t.Fatal("no package clause")
+	}
+	if sum := fmt.Sprintf("// sha256: %x\n", sha256.Sum256(code[i:])); !bytes.Contains(code[:i], []byte(sum)) {
+		t.Error("the table was edited after it was generated")
+	}
+	systems, err := readSupplement(supplement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range systems {
+		row := fmt.Sprintf("\t{%q, %q, %q, %q, %q, %q, %q, %q},\n", s.ShortID, s.ID, s.Name, s.Distro, s.Version, s.Family, s.Released, s.EOL)
+		if !bytes.Contains(code, []byte(row)) {
+			t.Errorf("the table lacks the supplement's %s: run go generate", s.ShortID)
+		}
+	}
+}
+
+// folder writes the files of a small database.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+const zebra = `<libosinfo version="0.0.1"><os id="http://zebra.org/zebra/1"><short-id>zebra1</short-id><short-id>zebrastripe</short-id>` +
+	`<name>Zebra 1</name><name xml:lang="de">Zebra eins</name><version>1</version><family>linux</family><distro>zebra</distro>` +
+	`<release-date>2020-01-02</release-date></os></libosinfo>`
+
+func TestGenerate(t *testing.T) {
+	db := folder(t, map[string]string{
+		"VERSION":                   "20300101\n",
+		"os/zebra.org/zebra-1.xml":  zebra,
+		"os/zebra.org/z-1.d/x.xml":  `<libosinfo><os id="http://zebra.org/zebra/1"><short-id>zebra1</short-id><name>Zebra 1</name></os></libosinfo>`,
+		"device/pcisig.com/all.xml": `<libosinfo><device id="x"/></libosinfo>`,
+	})
+	extra := filepath.Join(folder(t, map[string]string{"s.json": `{"systems": [{"short_id": "yak2", "name": "Yak 2", "distro": "yak", "version": "2", "family": "linux"}]}`}), "s.json")
+	code, err := generate(db, extra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`const Release = "20300101"`,
+		"\t{\"yak2\", \"\", \"Yak 2\", \"yak\", \"2\", \"linux\", \"\", \"\"},\n\t{\"zebra1\", \"http://zebra.org/zebra/1\", \"Zebra 1\", \"zebra\", \"1\", \"linux\", \"2020-01-02\", \"\"},\n}",
+		"\t{\"zebrastripe\", \"zebra1\"},\n}",
+	} {
+		if !strings.Contains(string(code), want) {
+			t.Errorf("no %s in\n%s", want, code)
+		}
+	}
+}
+
+func TestGenerateRefuses(t *testing.T) {
+	good := folder(t, map[string]string{"VERSION": "1", "os/z.xml": zebra})
+	twice := strings.Replace(zebra, "zebra/1", "zebra/2", 1)
+	for _, c := range []struct {
+		name, db, supplement, want string
+	}{
+		{"a folder without a database", folder(t, map[string]string{"x": ""}), `{}`, "no osinfo-db"},
+		{"broken XML", folder(t, map[string]string{"VERSION": "1", "os/z.xml": "<libosinfo>"}), `{}`, "z.xml"},
+		{"one short id for two systems", folder(t, map[string]string{"VERSION": "1", "os/a.xml": zebra, "os/b.xml": twice}), `{}`, "stands for"},
+		{"a date that is none", folder(t, map[string]string{"VERSION": "1", "os/z.xml": strings.Replace(zebra, "2020-01-02", "soon", 1)}), `{}`, "soon"},
+		{"a supplement that has become needless", good, `{"systems": [{"short_id": "zebra1"}]}`, "remove it"},
+		{"a supplement with an unknown key", good, `{"system": []}`, "unknown field"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			extra := filepath.Join(folder(t, map[string]string{"s.json": c.supplement}), "s.json")
+			_, err := generate(c.db, extra)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
