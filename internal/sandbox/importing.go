@@ -1,0 +1,354 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// importMethods are those that the sandbox offers.
+var importMethods = []string{"glance-direct", "web-download", "copy-image"}
+
+const (
+	importingTo  = "os_glance_importing_to_stores"
+	failedImport = "os_glance_failed_import"
+)
+
+// task is one import (glance/domain/__init__.py, Task).
+type task struct {
+	id, image, owner, user, request string
+	status                          string // pending, processing, success, failure
+	message                         string
+	input                           map[string]any
+	created, updated                time.Time
+}
+
+func (t *task) view() map[string]any {
+	return map[string]any{
+		"id": t.id, "type": "api_image_import", "status": t.status, "owner": t.owner, "image_id": t.image,
+		"user_id": t.user, "request_id": t.request, "message": t.message, "input": t.input, "result": nil,
+		"expires_at": nil, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
+	}
+}
+
+// importRequest is the body of POST /v2/images/{id}/import.
+type importRequest struct {
+	body    map[string]any
+	method  string
+	uri     string
+	stores  []string
+	allMust bool
+	toAll   bool
+}
+
+func readImport(q *request) (*importRequest, error) {
+	raw, err := readJSON(q)
+	if err != nil {
+		return nil, err
+	}
+	body, _ := raw.(map[string]any)
+	method, ok := body["method"].(map[string]any)
+	if !ok {
+		return nil, refuse(400, "Import request requires a 'method' field.")
+	}
+	name, ok := method["name"]
+	if !ok {
+		return nil, refuse(400, "Import request requires a 'name' field.")
+	}
+	i := &importRequest{body: body, method: str(name), allMust: true}
+	if !slices.Contains(importMethods, i.method) {
+		return nil, refuse(400, "Unknown import method name '%s'.", i.method)
+	}
+	i.uri, _ = method["uri"].(string)
+	for field, into := range map[string]*bool{"all_stores_must_succeed": &i.allMust, "all_stores": &i.toAll} {
+		if given, ok := body[field]; ok {
+			if *into, ok = given.(bool); !ok {
+				return nil, refuse(400, "'%s' must be boolean value only", field)
+			}
+		}
+	}
+	return i, nil
+}
+
+// chooseStores is where the data shall go (glance/common/utils.py,
+// get_stores_from_request).
+func (s *imageService) chooseStores(q *request, i *importRequest) error {
+	named, hasNamed := i.body["stores"]
+	header := q.Header.Values("X-Image-Meta-Store")
+	switch {
+	case i.toAll && (hasNamed || len(header) > 0):
+		return refuse(400, "All_stores parameter can't be used with x-image-meta-store header or stores parameter")
+	case i.toAll:
+		i.stores = s.storeIDs()
+	case hasNamed && len(header) > 0:
+		return refuse(400, "Stores parameter and x-image-meta-store header can't be both specified")
+	case hasNamed:
+		list, _ := named.([]any)
+		for _, store := range list {
+			i.stores = append(i.stores, str(store))
+		}
+	case len(header) > 0:
+		i.stores = header[:1]
+	default:
+		i.stores = s.storeIDs()[:1]
+	}
+	for _, store := range i.stores {
+		if !slices.Contains(s.storeIDs(), store) {
+			return unknownStore(http.StatusConflict, store)
+		}
+	}
+	return nil
+}
+
+// startImport begins to bring data into an image's stores, and answers before
+// it is there (glance/api/v2/images.py, import_image).
+func (s *imageService) startImport(q *request, id string) error {
+	i, err := readImport(q)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, err := s.find(q, id)
+	if err != nil {
+		return err
+	}
+	r := old.clone()
+	if err := r.importable(i.method); err != nil {
+		return err
+	}
+	rule := "modify_image"
+	if i.method == "copy-image" {
+		rule = "copy_image"
+	}
+	if err := permit(q.caller, rule, r); err != nil {
+		return err
+	}
+	if _, ok := r.properties[importTask]; ok {
+		return refuse(409, "Image has active task")
+	}
+	if err := s.chooseStores(q, i); err != nil {
+		return err
+	}
+	if i.method == "copy-image" {
+		if done, err := i.skipPresent(r); done || err != nil {
+			if err == nil {
+				q.w.WriteHeader(http.StatusAccepted)
+			}
+			return err
+		}
+	}
+	if i.method == "web-download" && !downloadable(i.uri) {
+		return refuse(400, "URI for web-download does not pass filtering: %s", i.uri)
+	}
+	now := s.second()
+	t := &task{
+		id: uuid.NewString(), image: id, owner: q.caller.projectID(), user: userID(q.caller.who.name), request: q.id,
+		status: "processing", created: now, updated: now,
+		input: map[string]any{"image_id": id, "import_req": i.body, "backend": i.stores},
+	}
+	s.tasks[t.id] = t
+	r.properties[importTask] = t.id
+	r.merge(importingTo, i.stores)
+	r.merge(failedImport, nil)
+	delete(r.properties, stageHost)
+	if i.method != "copy-image" {
+		if err := r.setStatus(importing); err != nil {
+			return err
+		}
+	}
+	r.updated = now
+	s.all[id] = r
+	s.work.Go(func() { s.runImport(t, i, time.After(s.delay)) })
+	q.w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// importable refuses an image that is in the wrong state for a method.
+func (r *record) importable(method string) error {
+	switch {
+	case r.status == active && method != "copy-image":
+		return refuse(409, "Image with status active cannot be target for import")
+	case r.status != active && method == "copy-image":
+		return refuse(409, "Only images with status active can be targeted for copying")
+	case r.status != queued && method == "web-download":
+		return refuse(409, "Image needs to be in 'queued' state to use '%s' method", method)
+	case r.status != uploading && method == "glance-direct":
+		return refuse(409, "Image needs to be staged before 'glance-direct' method can be used")
+	case text(r.containerFormat) == "":
+		return refuse(409, "'container_format' needs to be set before import")
+	case text(r.diskFormat) == "":
+		return refuse(409, "'disk_format' needs to be set before import")
+	}
+	return nil
+}
+
+// skipPresent leaves out the stores that have the data already, and reports
+// whether none is left.
+func (i *importRequest) skipPresent(r *record) (bool, error) {
+	for _, store := range r.stores() {
+		if !slices.Contains(i.stores, store) {
+			continue
+		}
+		if !i.toAll {
+			return false, refuse(400, "Image is already present at store '%s'", store)
+		}
+		i.stores = slices.DeleteFunc(i.stores, func(s string) bool { return s == store })
+	}
+	return len(i.stores) == 0, nil
+}
+
+// downloadable is Glance's filter with its usual settings: http and https, to
+// the usual ports or one that is not stated.
+func downloadable(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+}
+
+// merge adds stores to a list that is kept as a property.
+func (r *record) merge(property string, stores []string) {
+	set := map[string]bool{}
+	for _, store := range append(strings.Split(r.properties[property], ","), stores...) {
+		if store != "" {
+			set[store] = true
+		}
+	}
+	r.properties[property] = strings.Join(slices.Sorted(maps.Keys(set)), ",")
+}
+
+// runImport does the work of an import once ready fires.
+func (s *imageService) runImport(t *task, i *importRequest, ready <-chan time.Time) {
+	select {
+	case <-ready:
+	case <-s.ctx.Done():
+		return
+	}
+	data, err := s.importData(t, i)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.updated = s.second()
+	r := s.all[t.image]
+	if r == nil {
+		if data != nil {
+			data.remove()
+		}
+		t.status, t.message = "failure", "the image was deleted"
+		return
+	}
+	r = r.clone()
+	s.all[t.image] = r
+	r.staged = nil
+	for n, store := range i.stores {
+		if err != nil {
+			break
+		}
+		if room := s.room(store); room >= 0 && room < data.size {
+			err = fmt.Errorf("there is not enough disk space on the image storage media")
+		} else if n == 0 && i.method != "copy-image" {
+			err = s.fill(r, data, store)
+		} else {
+			s.put(r, store, data)
+		}
+	}
+	r.properties[importingTo] = ""
+	delete(r.properties, importTask)
+	r.updated = s.second()
+	switch {
+	case err == nil:
+		t.status = "success"
+		r.status = active
+	default:
+		t.status, t.message = "failure", err.Error()
+		r.merge(failedImport, i.stores)
+		if i.method != "copy-image" {
+			r.status, r.size, r.virtualSize = queued, nil, nil
+		}
+		if data != nil && data.users == 0 {
+			data.remove()
+		}
+	}
+}
+
+// importData gets at the data that an import shall bring.
+func (s *imageService) importData(t *task, i *importRequest) (*blob, error) {
+	if i.method == "web-download" {
+		return s.fetch(s.ctx, i.uri)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.all[t.image]
+	switch {
+	case r == nil:
+		return nil, fmt.Errorf("the image was deleted")
+	case i.method == "glance-direct":
+		return r.staged, nil
+	case r.locations[0].data == nil:
+		return newBlob(s.dir, io.LimitReader(zeroReader{}, value(r.size)), -1)
+	}
+	return r.locations[0].data, nil
+}
+
+func (s *imageService) fetch(ctx context.Context, address string) (*blob, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("HTTP Error %d: %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+	}
+	return newBlob(s.dir, answer.Body, -1)
+}
+
+// imageTasks lists the imports of an image.
+func (s *imageService) imageTasks(q *request, id string) error {
+	if err := noBody(q); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.find(q, id)
+	if err != nil || !allowed(q.caller, "get_image", r) {
+		return &refusal{status: http.StatusNotFound}
+	}
+	list := []any{}
+	for _, t := range s.tasks {
+		if t.image == id && (q.caller.has("admin") || t.owner == q.caller.projectID()) {
+			list = append(list, t.view())
+		}
+	}
+	return q.send(http.StatusOK, map[string]any{"tasks": list})
+}
+
+func (s *imageService) listStores(q *request) error {
+	var list []any
+	for i, store := range s.stores {
+		view := map[string]any{"id": store.ID}
+		if store.Description != "" {
+			view["description"] = store.Description
+		}
+		if i == 0 {
+			view["default"] = "true"
+		}
+		list = append(list, view)
+	}
+	return q.send(http.StatusOK, map[string]any{"stores": list})
+}
+
+func (s *imageService) importMethods(q *request) error {
+	return q.send(http.StatusOK, map[string]any{"import-methods": map[string]any{
+		"description": "Import methods available.", "type": "array", "value": importMethods,
+	}})
+}
