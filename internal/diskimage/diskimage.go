@@ -114,8 +114,6 @@ type Info struct {
 	// for the content by itself, as a disk image; see Judge.
 	Problems []Problem
 
-	// also lists everything that the file's bytes could be taken for.
-	also []Format
 	// wants are the ranges beyond the bytes at hand that would tell more.
 	wants []span
 }

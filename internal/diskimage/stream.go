@@ -35,6 +35,9 @@ func (c *capture) full() bool { return int64(len(c.data)) == c.len }
 func (s *Stream) Write(p []byte) (int, error) {
 	start := s.count
 	s.count += int64(len(p))
+	if s.head == nil {
+		s.head = make([]byte, 0, HeadSize)
+	}
 	if room := HeadSize - len(s.head); room > 0 {
 		s.head = append(s.head, p[:min(room, len(p))]...)
 	}
