@@ -41,16 +41,10 @@ const maxDigits = 4300
 // of any script, single underscores between digits; nothing else. The result
 // has no bounds.
 func parseInt(text string) (*big.Int, bool) {
-	ascii := true
-	for _, r := range text {
-		if r > unicode.MaxASCII {
-			ascii = false
-		}
-	}
-	// CPython turns all Unicode blanks into spaces, but only in text that is
-	// not plain ASCII; then it strips the six blanks of C.
+	// CPython turns the blanks of other scripts into spaces, and then strips
+	// the six blanks of C: the separators of ASCII are not among them.
 	s := strings.Map(func(r rune) rune {
-		if !ascii && isSpace(r) {
+		if r > unicode.MaxASCII && isSpace(r) {
 			return ' '
 		}
 		return r
