@@ -31,7 +31,7 @@ import (
 )
 
 // Options are the settings of a sandbox. The zero value is a cloud without
-// images, with two stores and Glance's own limits.
+// images, with Glance's own limits.
 type Options struct {
 	// Seed holds images to begin with: an answer of GET /v2/images, a JSON
 	// list of images, or JSON images one after another. Images in status
@@ -108,7 +108,10 @@ func New(o Options) (*Cloud, error) {
 		o.PageMax = 1000
 	}
 	if len(o.Stores) == 0 {
-		o.Stores = []Store{{ID: "first", Description: "first store"}, {ID: "second", Description: "second store"}}
+		o.Stores = []Store{
+			{ID: "fast", Description: "the default store"}, {ID: "slow", Description: "a second store"},
+			{ID: "tiny", Description: "a store of 8 MiB", Capacity: 8 << 20},
+		}
 	}
 	if o.Inspect == nil {
 		o.Inspect = inspect
@@ -237,14 +240,14 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // CloudsYAML returns a clouds.yaml for the cloud at baseURL, such as
 // "http://127.0.0.1:9292", with the clouds sandbox-admin, sandbox-member and
-// sandbox-reader (one project, demo, but for the admin's own), sandbox-other
+// sandbox-reader (one project, but for the admin's own), sandbox-other
 // (a member of another project) and sandbox-appcred (an application credential
 // of sandbox-member's). The credentials are the same in every sandbox.
 func (c *Cloud) CloudsYAML(baseURL string) []byte {
 	var b bytes.Buffer
 	fmt.Fprint(&b, "# A sandbox inside glance-profile. These passwords protect nothing.\nclouds:\n")
 	for _, who := range people {
-		fmt.Fprintf(&b, `  sandbox-%s:
+		fmt.Fprintf(&b, `  %s:
     auth:
       auth_url: %s/identity/v3
       username: %s
@@ -254,7 +257,7 @@ func (c *Cloud) CloudsYAML(baseURL string) []byte {
       project_domain_name: Default
     region_name: %s
     identity_api_version: 3
-`, who.name, baseURL, who.name, who.password, who.project, region)
+`, "sandbox-"+strings.TrimPrefix(who.name, "sandbox-"), baseURL, who.name, who.password, who.project, region)
 	}
 	fmt.Fprintf(&b, `  sandbox-appcred:
     auth_type: v3applicationcredential

@@ -48,13 +48,17 @@ type user struct {
 
 func (c *cloud) login(name string) *user {
 	c.t.Helper()
-	project := map[string]string{"admin": "admin", "other": "other"}[name]
-	if project == "" {
-		project = "demo"
+	project, known := map[string]string{"admin": "admin", "other": "sandbox-other"}[name]
+	if !known {
+		project = "sandbox"
+	}
+	account := "sandbox-" + name
+	if name == "admin" {
+		account = name
 	}
 	body := fmt.Sprintf(`{"auth":{"identity":{"methods":["password"],"password":{"user":
 		{"name":%q,"password":"sandbox-%s-password","domain":{"name":"Default"}}}},
-		"scope":{"project":{"name":%q,"domain":{"id":"default"}}}}}`, name, name, project)
+		"scope":{"project":{"name":%q,"domain":{"id":"default"}}}}}`, account, name, project)
 	answer := (&user{c: c}).do("POST", "/identity/v3/auth/tokens", body)
 	if answer.status != http.StatusCreated {
 		c.t.Fatalf("log in as %s: %d %s", name, answer.status, answer.body)
@@ -130,7 +134,7 @@ func TestAnImageFromRecordToDeletion(t *testing.T) {
 		{"op":"replace","path":"/min_disk","value":3}]`, "Content-Type", patchType).json(t)
 	for name, want := range map[string]any{
 		"status": "active", "size": 5.0, "checksum": "5d41402abc4b2a76b9719d911017c592", "os_hash_algo": "sha512",
-		"hw_disk_bus": "virtio", "hw_vif/model": "virtio", "min_disk": 3.0, "virtual_size": 5.0, "stores": "first",
+		"hw_disk_bus": "virtio", "hw_vif/model": "virtio", "min_disk": 3.0, "virtual_size": 5.0, "stores": "fast",
 	} {
 		if record[name] != want {
 			t.Errorf("%s is %v, want %v", name, record[name], want)

@@ -29,18 +29,18 @@ type person struct {
 
 var people = []person{
 	{"admin", "sandbox-admin-password", "admin", []string{"admin", "manager", "member", "reader"}},
-	{"member", "sandbox-member-password", "demo", []string{"member", "reader"}},
-	{"reader", "sandbox-reader-password", "demo", []string{"reader"}},
-	{"other", "sandbox-other-password", "other", []string{"member", "reader"}},
+	{"sandbox-member", "sandbox-member-password", "sandbox", []string{"member", "reader"}},
+	{"sandbox-reader", "sandbox-reader-password", "sandbox", []string{"reader"}},
+	{"sandbox-other", "sandbox-other-password", "sandbox-other", []string{"member", "reader"}},
 }
 
-// appCredential is an application credential of the user member in demo.
+// appCredential is an application credential of sandbox-member's.
 var appCredential = struct{ id, name, secret, user string }{
-	id: fixedID("application credential"), name: "sandbox", secret: "sandbox-application-credential-secret", user: "member",
+	id: fixedID("application credential"), name: "sandbox", secret: "sandbox-application-credential-secret", user: "sandbox-member",
 }
 
 // projects are all projects, each in the domain Default.
-var projects = []string{"admin", "demo", "other"}
+var projects = []string{"admin", "sandbox", "sandbox-other"}
 
 // fixedID returns the same Keystone id (32 hexadecimal digits) for the same
 // thing in every sandbox, so that a seed can name its owners.
