@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -25,7 +26,7 @@ type ConnectOptions struct {
 	// Debug, if set, gets a log of all requests and answers, without secrets.
 	Debug io.Writer
 	// Timing, if set, is told of each request and how long its answer took to
-	// begin; it is called from several goroutines at once.
+	// begin. It is never called twice at once.
 	Timing func(method, url string, d time.Duration)
 	// AskPassword, if set, is asked where a password is required and none is
 	// configured.
@@ -67,22 +68,9 @@ var ErrNotRenewable = errors.New("a cloud that logs in with a token (auth_type t
 // Connect logs in and finds the image service. Its errors are of type *Error,
 // or the context's.
 func Connect(ctx context.Context, cfg Config, o ConnectOptions) (*Session, error) {
-	if err := cfg.check(); err != nil {
+	cfg, err := cfg.complete(o.AskPassword)
+	if err != nil {
 		return nil, err
-	}
-	if cfg.NeedsPassword() {
-		if o.AskPassword == nil {
-			return nil, failf(KindConfig, "%sno password: set it by --os-password, OS_PASSWORD, or password in the cloud's auth section", cfg.label())
-		}
-		password, err := o.AskPassword("Password: ")
-		if err != nil {
-			return nil, fmt.Errorf("ask for the password: %w", err)
-		}
-		auth := map[string]string{"password": password}
-		for key, value := range cfg.auth {
-			auth[key] = value
-		}
-		cfg.auth = auth
 	}
 	provider := newProvider(cfg, o)
 	s := &Session{Name: cfg.Name, Region: cfg.Region}
@@ -123,7 +111,25 @@ func (c Config) label() string {
 	return "cloud " + c.Name + ": "
 }
 
-// check finds what is missing before anything is sent.
+// complete finds what is missing before anything is sent, and asks for the
+// password if there is a way to.
+func (c Config) complete(ask func(prompt string) (string, error)) (Config, error) {
+	if err := c.check(); err != nil || !c.NeedsPassword() {
+		return c, err
+	}
+	if ask == nil {
+		return c, failf(KindConfig, "%sno password: set it by --os-password, OS_PASSWORD, or password in the cloud's auth section", c.label())
+	}
+	password, err := ask("Password: ")
+	if err != nil {
+		return c, fmt.Errorf("ask for the password: %w", err)
+	}
+	c.auth = maps.Clone(c.auth)
+	c.auth["password"] = password
+	return c, nil
+}
+
+// check finds a setting that is missing, contradicts another or makes no sense.
 func (c Config) check() error {
 	missing := func(what, option, variable, key string) error {
 		where := "the cloud's auth section"

@@ -27,7 +27,7 @@ type observer struct {
 	next   http.RoundTripper
 	debug  io.Writer
 	timing func(method, url string, d time.Duration)
-	mu     sync.Mutex // keeps the lines of one entry together
+	mu     sync.Mutex // keeps entries whole and calls of timing apart
 }
 
 func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -38,7 +38,9 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := o.next.RoundTrip(req)
 	elapsed := time.Since(start)
 	if o.timing != nil {
+		o.mu.Lock()
 		o.timing(req.Method, cleanURL(req.URL.String()), elapsed)
+		o.mu.Unlock()
 	}
 	if o.debug == nil {
 		return resp, err

@@ -51,7 +51,7 @@ func find(env Env, override, stem string) (found, error) {
 		}
 		content, ok := value.(map[string]any)
 		if !ok {
-			return f, failf(KindConfig, "%s: holds no mapping; it begins with \"clouds:\" and the clouds below it", path)
+			return f, failf(KindConfig, "%s: is a list or a single value; it has to begin with a key such as \"clouds:\"", path)
 		}
 		f.content = content
 		return f, nil
@@ -83,6 +83,9 @@ func readLibrary(env Env) (*library, error) {
 	var err error
 	if lib.config, err = find(env, env.get("OS_CLIENT_CONFIG_FILE"), "clouds"); err != nil {
 		return nil, err
+	}
+	if lib.config.path != "" && lib.config.content == nil {
+		return nil, failf(KindConfig, "%s: is empty; it has to begin with \"clouds:\"", lib.config.path)
 	}
 	if lib.secure, err = find(env, env.get("OS_CLIENT_SECURE_FILE"), "secure"); err != nil {
 		return nil, err

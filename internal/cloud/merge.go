@@ -276,8 +276,14 @@ func (m *merger) claim(config, auth map[string]any) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(auth)) {
 		if _, known := method.options[key]; !known {
-			return failf(KindConfig, "%sauth has the key %s, which auth_type %s does not know; it knows %s",
-				m.label(), key, kind, strings.Join(slices.Sorted(maps.Keys(method.options)), ", "))
+			hint := "it knows " + strings.Join(slices.Sorted(maps.Keys(method.options)), ", ")
+			switch {
+			case strings.HasPrefix(key, "application_credential_"):
+				hint = "set auth_type to v3applicationcredential"
+			case key == "token":
+				hint = "set auth_type to token, or leave it out"
+			}
+			return failf(KindConfig, "%s%s (in auth, or OS_%s) is not known to auth_type %s: %s", m.label(), key, strings.ToUpper(key), kind, hint)
 		}
 	}
 	return nil

@@ -151,7 +151,8 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	if req.Body != nil && req.Body != http.NoBody && (req.ContentLength < 0 || req.ContentLength > smallBody) {
+	// A body with a length of 0 or less is one of unknown length.
+	if req.Body != nil && req.Body != http.NoBody && (req.ContentLength <= 0 || req.ContentLength > smallBody) {
 		return upload.RoundTrip(req)
 	}
 	return quick.RoundTrip(req)
@@ -353,10 +354,10 @@ func transient(err error) bool {
 func certificateProblem(err error) bool {
 	var ours *Error
 	var verification *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var alert *net.OpError // crypto/tls wraps the other side's alert so
 	return errors.As(err, &ours) && ours.Kind == KindCertificate ||
-		errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert)
+		errors.As(err, &verification) || errors.Is(err, http.ErrSchemeMismatch) ||
+		errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // explain turns an error from logging in into one line that says what to do.
@@ -382,7 +383,6 @@ func (c Config) explain(err error) error {
 		}
 	}
 	var verification *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &verification):
 		hint := "give the CA that signed it by cacert or --os-cacert"
@@ -390,7 +390,7 @@ func (c Config) explain(err error) error {
 			hint = "it was checked against " + c.CACert
 		}
 		return failf(KindCertificate, "%s%s: its certificate is not trusted (%v): %s", c.label(), host, verification.Err, hint)
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return failf(KindCertificate, "%s%s: the server does not speak TLS there: is it http:// instead?", c.label(), host)
 	case certificateProblem(err):
 		return failf(KindCertificate, "%s%s: %w", c.label(), host, cause)

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// The folders are openstack/config/vendors of openstacksdk 4.4 and of 0.101,
-// the last of Debian's that has OVH's profile inside.
+// The folders are openstack/config/vendors of openstacksdk, of 4.18 (which
+// knows what vendors have closed) and of 0.101 (which has OVH's profile inside).
 //go:generate go run ./vendorgen vendors.json $VENDORS_NEW $VENDORS_OLD
 
 //go:embed vendors.json
