@@ -3,6 +3,7 @@ package property
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -54,7 +55,8 @@ func CheckAll(props map[string]string) []Finding {
 	}
 	snapshot := props["image_type"] == "snapshot" || props["image_type"] == "backup"
 	lowered := map[string]string{}
-	for name, value := range props {
+	for _, name := range slices.Sorted(maps.Keys(props)) {
+		value := props[name]
 		if missing := gap(props, name); missing != "" {
 			findings = append(findings, Finding{
 				Rule: "numa-gap", Severity: Warning, Property: name, Value: value, Reference: fromDict,
@@ -68,12 +70,11 @@ func CheckAll(props map[string]string) []Finding {
 			}
 			findings = append(findings, f)
 		}
-		lower := strings.ToLower(name)
+		lower := strings.ToLower(strings.TrimRight(name, " "))
 		if other, ok := lowered[lower]; ok {
-			a, b := min(name, other), max(name, other)
 			findings = append(findings, Finding{
-				Rule: "name-case-clash", Severity: Info, Property: b, Value: props[b], Reference: "glance/db/sqlalchemy/models.py ImageProperty",
-				Message: fmt.Sprintf("%s differs from %s in case only: a MySQL database takes the two for one", quote(b), quote(a)),
+				Rule: "name-clash", Severity: Warning, Property: name, Value: value, Reference: "glance/db/sqlalchemy/models.py ImageProperty",
+				Message: fmt.Sprintf("%s differs from %s in case or trailing blanks only: on MySQL the two are one, and Glance answers 500", quote(name), quote(other)),
 			})
 		}
 		lowered[lower] = name
@@ -112,6 +113,21 @@ func (f Finding) Renames() bool {
 	switch f.Rule {
 	case "current-name-unread", "flavor-spelling", "name-blanks", "trait-spelling", "unknown-property":
 		return f.Fix != ""
+	}
+	return false
+}
+
+// RefusedByGlance reports whether it is Glance that answers with an error, so
+// that no image is made or changed; else it is about what comes later.
+func (f Finding) RefusedByGlance() bool {
+	if f.Severity < Error {
+		return false
+	}
+	switch f.Rule {
+	case "base-field", "four-byte-unicode", "glance-schema", "not-utf8", "read-only-name", "reserved-name", "value-too-long":
+		return true
+	case "name-too-long":
+		return utf8.RuneCountInString(f.Property) > maxName
 	}
 	return false
 }
@@ -181,11 +197,14 @@ func (c *checker) checkLength() {
 	if !utf8.ValidString(c.value) {
 		c.add("not-utf8", Error, "", glanceNames, "the value %s is not valid UTF-8, and JSON cannot carry it", quote(c.value))
 	}
+	if fourBytes(c.value) {
+		c.add("four-byte-unicode", Error, "", glanceUnicode, "the value %s has a character of four bytes in UTF-8, such as an emoji: Glance answers 400", quote(c.value))
+	}
 	n := len(c.value)
 	switch {
 	case n > maxValue:
 		c.add("value-too-long", Error, "", "glance/db/sqlalchemy/models.py ImageProperty",
-			"the value has %d bytes: Glance's database holds %d", n, maxValue)
+			"the value has %d bytes: Glance's database holds %d, and Glance answers 500", n, maxValue)
 	case n > maxNovaValue && c.name == "os_command_line":
 		c.add("value-too-long", Warning, "", "nova/utils.py get_system_metadata_from_image",
 			"the value has %d bytes: the guest gets the first %d", n, maxNovaValue)
@@ -231,23 +250,16 @@ func (c *checker) checkKnown(d *Definition) {
 
 // refuse reports a value that the service which checks it does not take.
 func (c *checker) refuse(d *Definition, fix, accepted string) {
-	severity, who := Error, "Nova refuses every server made from the image (400)"
-	switch {
-	case d.CheckedBy == "glance":
-		c.add("glance-schema", Error, fix, d.Source, "%s is not accepted by Glance, which answers 400; accepted: %s%s", quote(c.value), accepted, instead(fix))
+	if d.CheckedBy == "glance" {
+		c.add("glance-schema", Error, fix, d.Source, "%s is not accepted by Glance, which answers 400; accepted: %s", quote(c.value), accepted)
 		return
-	case major(d.Since) > newestNova:
+	}
+	severity, who := Error, "Nova refuses every server made from the image (400)"
+	if major(d.Since) > newestNova {
 		// Older releases do not know the name and so take any value.
 		severity, who = Warning, "Nova from "+release(d.Since)+" on refuses every server made from the image (400)"
 	}
-	c.add("value-not-accepted", severity, fix, d.Source, "%s is not accepted: %s; accepted: %s%s", quote(c.value), who, accepted, instead(fix))
-}
-
-func instead(fix string) string {
-	if fix == "" {
-		return ""
-	}
-	return "; meant is probably " + fix
+	c.add("value-not-accepted", severity, fix, d.Source, "%s is not accepted: %s; accepted: %s", quote(c.value), who, accepted)
 }
 
 // major returns the first number of a release such as 31.0.0; 0 for "".
@@ -308,7 +320,7 @@ func (c *checker) checkUse(d *Definition) {
 }
 
 func (c *checker) checkBool(d *Definition) {
-	if d.CheckedBy != "nova" {
+	if d.CheckedBy != "nova" || d.Effect == ParsedOnly {
 		return
 	}
 	is, known := ParseBool(c.value)
@@ -340,7 +352,7 @@ func (c *checker) checkInt(d *Definition) {
 		if d.CheckedBy == "nova" {
 			c.refuse(d, fix, "a whole number")
 		} else {
-			c.add("value-ignored", Warning, fix, d.Source, "%s is not a whole number: it is ignored, and the default of the cloud holds%s", quote(c.value), instead(fix))
+			c.add("value-ignored", Warning, fix, d.Source, "%s is not a whole number: it is ignored, and the default of the cloud holds", quote(c.value))
 		}
 		return
 	}
@@ -402,7 +414,7 @@ func (c *checker) checkEnum(d *Definition) {
 		case d.CheckedBy != "":
 			c.refuse(d, fix, d.accepted())
 		case d.Effect == Active && d.Name != "image_type":
-			c.add("value-ignored", Warning, fix, d.Source, "%s is none of %s, and is ignored in silence%s", quote(c.value), d.accepted(), instead(fix))
+			c.add("value-ignored", Warning, fix, d.Source, "%s is none of %s, and is ignored in silence", quote(c.value), d.accepted())
 		}
 		return
 	}
@@ -410,8 +422,13 @@ func (c *checker) checkEnum(d *Definition) {
 		c.add("newer-than", Warning, "", d.Source, "Nova knows the value %s from %s on; older releases refuse every server made from the image (400)", quote(c.value), release(since))
 	}
 	if d.Name == "os_type" && c.value != canonical {
-		c.add("os-type-case", Warning, canonical, "nova/compute/api.py _inherit_properties_from_image",
-			"Nova takes %s, but its libvirt driver compares the text as it stands with %s: none of the settings for that system are made", quote(c.value), canonical)
+		const reference = "nova/compute/api.py _inherit_properties_from_image"
+		if canonical == "windows" {
+			c.add("os-type-case", Warning, canonical, reference,
+				"Nova takes %s, but its libvirt driver compares the text as it stands with windows: the guest gets no Hyper-V features, a clock in UTC and root for its administrator", quote(c.value))
+		} else {
+			c.add("os-type-case", Info, canonical, reference, "Nova takes %s and hands it on as it stands, and whatever compares it with %s misses it", quote(c.value), canonical)
+		}
 	}
 	if canonical == "i686" && d.Source == "nova/objects/fields.py Architecture" {
 		c.add("runs-emulated", Warning, "", "nova/virt/libvirt/driver.py _get_guest_config",
@@ -451,9 +468,19 @@ func (d *Definition) accepted() string {
 }
 
 // propose returns the accepted value that a refused one was probably meant to
-// be, or "".
+// be, or "" if there is none that some host can run.
 func (d *Definition) propose(value string) string {
-	v := strings.Trim(trimSpace(value), `"'`)
+	fix := d.guess(value)
+	if canonical, _ := d.canonical(fix); fix != "" {
+		if _, never := lookup(d.Never, canonical); never {
+			return ""
+		}
+	}
+	return fix
+}
+
+func (d *Definition) guess(value string) string {
+	v := strings.Trim(trimSpace(value), "\"'`“”‘’")
 	for _, p := range d.Meant {
 		if strings.EqualFold(p.Value, v) {
 			return p.To
@@ -520,9 +547,8 @@ func (c *checker) checkPredicate(d *Definition) {
 	case !today:
 		c.refuse(d, proposePredicate(c.value), "comparisons joined by commas, such as >=2.6,<3.0")
 	case !before:
-		fix := proposePredicate(c.value)
-		c.add("newer-than", Warning, fix, "oslo_versionedobjects/fields.py VersionPredicate",
-			"clouds before 2025.1 refuse %s (400): they take versions of two or three numbers only%s", quote(c.value), instead(fix))
+		c.add("newer-than", Warning, proposePredicate(c.value), "oslo_versionedobjects/fields.py VersionPredicate",
+			"clouds before 2025.1 refuse %s (400): they take versions of two or three numbers only", quote(c.value))
 	}
 }
 
@@ -607,9 +633,9 @@ func (c *checker) checkMachine(d *Definition) {
 	case c.value == "":
 		c.add("refused-later", Error, "", "nova/virt/libvirt/host.py _check_machine_type", "the empty text is no machine type: every host refuses the server")
 	case habit:
-		c.add("refused-later", Error, fix, "nova/virt/libvirt/host.py _check_machine_type", "%s is no machine type of QEMU: every host refuses the server; meant is probably %s", quote(c.value), fix)
+		c.add("refused-later", Error, fix, "nova/virt/libvirt/host.py _check_machine_type", "%s is no machine type of QEMU: every host refuses the server", quote(c.value))
 	case family && v != c.value:
-		c.add("refused-later", Error, v, "nova/virt/libvirt/host.py _check_machine_type", "machine types are matched exactly, and %s is none: every host refuses the server; meant is %s", quote(c.value), v)
+		c.add("refused-later", Error, v, "nova/virt/libvirt/host.py _check_machine_type", "machine types are matched exactly, and %s is none: every host refuses the server", quote(c.value))
 	}
 	c.checkHypervisor(d, c.value)
 }

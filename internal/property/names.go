@@ -27,9 +27,8 @@ func Reserved(name string) bool {
 }
 
 // ReadOnly reports whether Glance alone sets what stands under the name: it
-// answers 403 to a change. Two exceptions when an image is made: its id may be
-// chosen, and os_hash_algo and os_hash_value are then taken as custom
-// properties that nothing can change any more.
+// answers 403 to a change, and 400 or 403 when an image is made. But an id may
+// be chosen then, and os_hash_algo and os_hash_value are taken and not kept.
 func ReadOnly(name string) bool {
 	switch name {
 	case "checksum", "created_at", "direct_url", "file", "id", "os_hash_algo", "os_hash_value",
@@ -80,9 +79,6 @@ func (c *checker) checkName() (refused bool) {
 	}
 	option, base := BaseField(c.name)
 	switch {
-	case c.name == "":
-		c.add("name-empty", Error, "", glanceNames, "the name is empty, and Glance has no way to change or remove such a property")
-		return true
 	case Reserved(c.name):
 		c.add("reserved-name", Error, "", glanceNames, "%s is reserved: Glance answers 403", quote(c.name))
 		return true
@@ -95,11 +91,14 @@ func (c *checker) checkName() (refused bool) {
 			"%s is a field of the image itself, not a property: %s", quote(c.name), use)
 		return true
 	case ReadOnly(c.name):
-		c.add("read-only-name", Error, "", glanceNames, "%s is set by Glance alone, which answers 403 to a change", quote(c.name))
+		c.add("read-only-name", Error, "", glanceNames, "%s is set by Glance alone, which refuses it from anybody else", quote(c.name))
 		return true
 	}
 
 	switch n := utf8.RuneCountInString(c.name); {
+	case fourBytes(c.name):
+		c.add("four-byte-unicode", Error, "", glanceUnicode, "the name %s has a character of four bytes in UTF-8, such as an emoji: Glance answers 400", quote(c.name))
+		return true
 	case n > maxName:
 		c.add("name-too-long", Error, "", glanceNames, "the name has %d characters: Glance takes %d and answers 400", n, maxName)
 		return true
@@ -107,11 +106,34 @@ func (c *checker) checkName() (refused bool) {
 		c.add("name-too-long", Error, "", "nova/utils.py get_system_metadata_from_image",
 			"the name has %d characters: Nova stores at most %d, so no server can be made from the image", n, maxNovaName)
 	}
-	if trimmed := trimSpace(c.name); trimmed != c.name {
+	switch trimmed := trimSpace(c.name); {
+	case c.name == "":
+		c.add("name-empty", Warning, "", glanceNames, "the property has no name: Glance takes it, and no service reads it")
+	case trimmed != c.name:
 		c.add("name-blanks", Warning, trimmed, "glance/api/v2/images.py RequestDeserializer._decode_json_pointer",
 			"the name %s begins or ends with a blank: no service knows it, and Glance cannot change or remove it later", quote(c.name))
+	case slices.Contains(attributes[:], c.name):
+		c.add("name-unchangeable", Warning, "", "glance/api/v2/images.py ImagesController._do_replace",
+			"%s is also the name of something inside Glance: it takes the property when the image is made, then loses or refuses every change and answers 403 to its removal", quote(c.name))
 	}
 	return false
+}
+
+// attributes are the names that Glance takes for a custom property when an
+// image is made, and later for an attribute of its own image object. The list
+// is what Glance 25 and 30 do; tests compare.
+// Source: glance/api/v2/images.py ImagesController._do_replace (hasattr).
+var attributes = [...]string{
+	"base", "context", "deactivate", "delete", "extra_properties", "get_data", "get_payload", "get_super_class", "helper", "image_id", "member",
+	"notifier", "reactivate", "repo", "send_notification", "set_data",
+}
+
+const glanceUnicode = "glance/common/utils.py no_4byte_params"
+
+// fourBytes tells whether a text has a character outside the Basic
+// Multilingual Plane.
+func fourBytes(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r > 0xffff }) >= 0
 }
 
 // checkUnknown judges a name that is not in the table. Names of people's own
@@ -119,12 +141,12 @@ func (c *checker) checkName() (refused bool) {
 // is.
 func (c *checker) checkUnknown() {
 	if name, ok := flavorSpelling(c.name); ok {
-		what := "no image property stands for it"
-		if name != "" {
-			what = "the image property is " + name
+		only := ""
+		if name == "" {
+			only = "; no image property stands for it"
 		}
 		c.add("flavor-spelling", Warning, name, fromDict,
-			"%s is how a flavor spells it, and Nova ignores it on an image: %s", quote(c.name), what)
+			"%s is how a flavor spells it, and Nova ignores it on an image%s", quote(c.name), only)
 		return
 	}
 	if trait, ok := traitSpelling(c.name); ok {
@@ -141,7 +163,7 @@ func (c *checker) checkUnknown() {
 	}
 	if known := nearMiss(c.name); known != "" {
 		c.add("unknown-property", Warning, known, fromDict,
-			"no service knows %s, so it is ignored in silence; meant is probably %s", quote(c.name), known)
+			"no service knows %s, so it is ignored in silence", quote(c.name))
 		return
 	}
 	if strings.HasPrefix(c.name, "hw_") || strings.HasPrefix(c.name, "img_") {
@@ -213,7 +235,9 @@ var habits = [...]Pair{
 // nearMiss returns the known property that an unknown name was probably meant
 // to be, or "". Only names that look like hw_*, os_* or img_* are compared.
 func nearMiss(name string) string {
-	if len(name) > 64 { // none of the known ones is near that
+	// None of the known ones is that long, and a name that begins with an
+	// underscore is a cloud's own on purpose: __os_type.
+	if len(name) > 64 || strings.HasPrefix(name, "_") {
 		return ""
 	}
 	n := strings.Map(func(r rune) rune {
@@ -235,7 +259,7 @@ func nearMiss(name string) string {
 	best := ""
 	for i := range table {
 		known := table[i].Name
-		if !ours(known) || table[i].Effect == NoEffect || isPattern(known) {
+		if !ours(known) || table[i].Effect == NoEffect || isPattern(known) || !similarPrefix(n, known) {
 			continue
 		}
 		if d := distance(n, known, limit); d <= limit {
@@ -246,6 +270,14 @@ func nearMiss(name string) string {
 		}
 	}
 	return best
+}
+
+// similarPrefix tells whether a name begins like a known one: hv_ for hw_, but
+// not has_.
+func similarPrefix(name, known string) bool {
+	want, _, _ := strings.Cut(known, "_")
+	first, _, _ := strings.Cut(name, "_")
+	return strings.HasPrefix(name, want) || distance(first, want, 1) <= 1
 }
 
 // ours tells whether a name has one of the prefixes of Nova's own properties.

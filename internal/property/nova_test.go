@@ -1,12 +1,11 @@
 package property
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,7 +19,7 @@ import (
 // to the systematic cases are kept in testdata, so that they judge anywhere;
 // with a devcloud at hand it is asked about random ones as well.
 
-var record = flag.Bool("record", false, "ask Nova anew and write testdata/nova-*.jsonl.gz (see test/oracle/record)")
+var record = flag.Bool("record", false, "ask Nova and Glance anew and write their answers to testdata (see test/oracle/record)")
 
 // judges are the releases of the devcloud and of the Nova in each.
 var judges = []struct{ devcloud, nova string }{{"zed", "26.2.2"}, {"2025.1", "31.0.0"}}
@@ -150,10 +149,6 @@ func requireDevcloud(t *testing.T) {
 // askNova puts cases to the Nova of a devcloud.
 func askNova(t *testing.T, devcloud, nova string, cases []props) []answer {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var in bytes.Buffer
 	enc := json.NewEncoder(&in)
 	for _, p := range cases {
@@ -161,14 +156,7 @@ func askNova(t *testing.T, devcloud, nova string, cases []props) []answer {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(filepath.Join(root, "test/devcloud/exec"), devcloud, "python3", filepath.Join(root, "test/oracle/nova_values.py"))
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr = &in, &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("Nova %s: %v\n%s", nova, err, &stderr)
-	}
-	dec := json.NewDecoder(bytes.NewReader(out))
+	dec := askDevcloud(t, devcloud, "nova_values.py", &in)
 	var release struct {
 		Nova string `json:"nova"`
 	}
@@ -188,6 +176,23 @@ func askNova(t *testing.T, devcloud, nova string, cases []props) []answer {
 	return answers
 }
 
+// askDevcloud feeds one of the oracles in a devcloud and returns its answers.
+func askDevcloud(t *testing.T, devcloud, script string, in io.Reader, env ...string) *json.Decoder {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(root, "test/devcloud/exec"), devcloud, "python3", filepath.Join(root, "test/oracle", script))
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr, cmd.Env = in, &stderr, append(os.Environ(), env...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s in the devcloud %s: %v\n%s", script, devcloud, err, &stderr)
+	}
+	return json.NewDecoder(bytes.NewReader(out))
+}
+
 func answersFile(nova string) string { return fmt.Sprintf("testdata/nova-%s.jsonl.gz", nova) }
 
 func recordAnswers(t *testing.T, devcloud, nova string) {
@@ -195,46 +200,10 @@ func recordAnswers(t *testing.T, devcloud, nova string) {
 	requireDevcloud(t)
 	// The seed is fixed, so that both releases are asked the same.
 	cases := append(systematicCases(t), randomCases(rand.New(rand.NewPCG(1, 1)), 5000)...)
-	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	enc := json.NewEncoder(z)
-	enc.SetEscapeHTML(false)
-	for _, a := range askNova(t, devcloud, nova, cases) {
-		if err := enc.Encode(a); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(answersFile(nova), b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeLines(t, answersFile(nova), askNova(t, devcloud, nova, cases))
 }
 
 func readAnswers(t *testing.T, nova string) []answer {
 	t.Helper()
-	f, err := os.Open(answersFile(nova))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var answers []answer
-	s := bufio.NewScanner(z)
-	s.Buffer(nil, 1<<20)
-	for s.Scan() {
-		var a answer
-		if err := json.Unmarshal(s.Bytes(), &a); err != nil {
-			t.Fatal(err)
-		}
-		answers = append(answers, a)
-	}
-	if err := s.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return answers
+	return readLines[answer](t, answersFile(nova))
 }

@@ -208,8 +208,10 @@ func validUUID(text string) bool {
 }
 
 // validImageID follows the pattern of kernel_id and ramdisk_id in
-// glance/etc/schema-image.json.
+// glance/etc/schema-image.json, whose end Python finds before a last line break
+// as well.
 func validImageID(text string) bool {
+	text = strings.TrimSuffix(text, "\n")
 	if len(text) != 36 {
 		return false
 	}
