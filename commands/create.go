@@ -2,8 +2,8 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -51,6 +51,7 @@ type createOptions struct {
 	journal        string
 
 	output  render.Options
+	cloud   string // --os-cloud
 	command string // the whole line, for the journal
 }
 
@@ -137,7 +138,7 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		with: c.StringSlice("with"), architecture: c.String("architecture"), description: c.String("description"),
 		ifExists: c.String("if-exists"), force: c.Bool("force"), keepPartial: c.Bool("keep-partial"),
 		explain: c.Bool("explain"), dryRun: c.Bool("dry-run"), printOpenstack: c.Bool("print-openstack"),
-		journal: c.String("journal"), command: commandLine(env.Args),
+		journal: c.String("journal"), cloud: c.String("os-cloud"), command: commandLine(env.Args),
 	}
 	var err error
 	switch {
@@ -241,12 +242,19 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 	if err != nil {
 		return err
 	}
-	properties, err := createProperties(env, o)
+	defer in.close()
+	resolved, err := createProperties(ctx, env, o)
 	if err != nil {
 		return err
 	}
-	planned := planCreate(o, in, properties)
-	if err := checkCreate(env, o, in, planned); err != nil {
+	if o.explain {
+		if err := explain(env, resolved); err != nil {
+			return err
+		}
+	}
+	_, in.upload.Encrypted = resolved.Properties()["cinder_encryption_key_id"]
+	planned := planCreate(o, in, resolved)
+	if err := checkCreate(env, o, in, resolved); err != nil {
 		return err
 	}
 	if o.printOpenstack {
@@ -293,13 +301,13 @@ func upload(ctx context.Context, env *Env, o createOptions, s *session, in *inpu
 	}
 	defer log.Close()
 	env.detail("journal: %s", log.Path())
-	bar := env.progress(o.progress, in.size())
+	bar := render.NewProgress(env.Err, env.ErrIsTerminal && in.given() && (o.progress || !env.quiet), in.size(), env.Width, env.Now)
 	creator := apply.Creator{
 		Glance: s.glance, Recorder: log, Wait: apply.Sleep, NewID: uuid.NewString,
 		Notify: func(format string, args ...any) { bar.Clear(); env.warn(format, args...) },
 	}
 	out, err := creator.Create(ctx, apply.Creation{
-		Plan: planned, Data: in.data(bar), Import: o.useImport, URI: o.uri, Stores: o.stores,
+		Plan: planned, Data: in.data(func() io.Writer { bar.Restart(); return bar }, o.force), Import: o.useImport, URI: o.uri, Stores: o.stores,
 		KeepPartial: o.keepPartial, FixedID: o.id != "",
 	})
 	bar.Done()
@@ -351,5 +359,3 @@ func oneOf(c *cli.Context, names ...string) (string, error) {
 	}
 	return found, nil
 }
-
-var errRefused = errors.New("refused; nothing was sent")

@@ -29,26 +29,29 @@ func createProperties(ctx context.Context, env *Env, o createOptions) (profiles.
 	if err != nil {
 		return profiles.Resolution{}, err
 	}
-	request := profiles.Request{With: o.with, Architecture: o.architecture}
+	request := profiles.Request{With: o.with, Architecture: o.architecture, Force: o.force}
 	for _, p := range o.properties {
-		request.Properties = append(request.Properties, profiles.Pair{Property: p.key, Value: p.value})
+		request.Properties = append(request.Properties, profiles.Property{Name: p.key, Value: p.value})
 	}
 	if o.description != "" {
-		request.Properties = append(request.Properties, profiles.Pair{Property: "description", Value: o.description})
+		request.Properties = append(request.Properties, profiles.Property{Name: "description", Value: o.description})
 	}
 	if o.osinfo != "" {
 		os, ok := osinfo.Lookup(o.osinfo)
 		if !ok {
 			return profiles.Resolution{}, unknownOS(o.osinfo)
 		}
-		request.OS = &os
+		request.Guest = &profiles.Guest{
+			Layer: "--osinfo " + o.osinfo, Source: "osinfo-db " + osinfo.Release,
+			Distro: os.Distro, Version: os.Version, Type: os.Type,
+		}
 	}
-	request.Profiles = o.profiles
 	switch {
 	case slices.Equal(o.profiles, []string{profiles.None}):
-		request.Profiles = nil
-	case len(o.profiles) == 0:
-		name, err := defaultProfile(env, set, o, request.OS)
+	case len(o.profiles) > 0:
+		request.Profiles = o.profiles
+	default:
+		name, err := defaultProfile(env, set, o, request.Guest)
 		if err != nil {
 			return profiles.Resolution{}, err
 		}
@@ -58,12 +61,21 @@ func createProperties(ctx context.Context, env *Env, o createOptions) (profiles.
 	}
 	resolved, err := set.Resolve(request)
 	if err != nil {
-		return resolved, asRequestError(err)
+		return resolved, usagef("%v", err)
 	}
 	for _, note := range resolved.Notes {
 		env.note("%s", note)
 	}
 	return resolved, nil
+}
+
+// loadProfiles reads the embedded profiles, the user's own and the files given.
+func loadProfiles(ctx context.Context, env *Env, files []string) (*profiles.Set, error) {
+	set, notices, err := profiles.Load(ctx, []string{env.profileDir()}, files)
+	for _, notice := range notices {
+		env.note("%s", notice)
+	}
+	return set, err
 }
 
 // unknownOS explains an --osinfo that is in no release of osinfo-db.
@@ -76,11 +88,11 @@ func unknownOS(id string) error {
 
 // defaultProfile chooses a profile by the operating system, as far as the line
 // says which it is. "" is none.
-func defaultProfile(env *Env, set *profiles.Set, o createOptions, os *osinfo.OS) (string, error) {
+func defaultProfile(env *Env, set *profiles.Set, o createOptions, guest *profiles.Guest) (string, error) {
 	osType := ""
-	if os != nil {
-		if osType = os.Type; osType == "" {
-			return "", usagef("--osinfo %s is neither Linux nor Windows, so no profile suits it by itself; add --profile NAME (see glance-profile profile list) or --profile none", os.ShortID)
+	if guest != nil {
+		if osType = guest.Type; osType == "" {
+			return "", usagef("--osinfo %s is neither Linux nor Windows, so no profile suits it by itself; add --profile NAME (see glance-profile profile list) or --profile none", o.osinfo)
 		}
 	} else {
 		for _, p := range o.properties {
@@ -89,7 +101,7 @@ func defaultProfile(env *Env, set *profiles.Set, o createOptions, os *osinfo.OS)
 				osType = p.value
 			case "os_distro":
 				if osType == "" {
-					osType = osinfo.TypeOfDistro(p.value)
+					osType = typeOfDistro(p.value)
 				}
 			}
 		}
@@ -99,6 +111,17 @@ func defaultProfile(env *Env, set *profiles.Set, o createOptions, os *osinfo.OS)
 	}
 	env.note("the operating system is not known, so the properties are those given and no others; say which it is with --osinfo ID (such as ubuntu24.04 or win2k22) or --profile NAME, or say --profile none to have it so")
 	return "", nil
+}
+
+// typeOfDistro returns the os_type that goes with an os_distro, "" where none is
+// known.
+func typeOfDistro(distro string) string {
+	for os := range osinfo.All() {
+		if os.Distro == distro {
+			return os.Type
+		}
+	}
+	return ""
 }
 
 // planCreate is the plan of the new image: base fields, then properties.
@@ -146,13 +169,14 @@ func planCreate(o createOptions, in *input, resolved profiles.Resolution) plan.I
 // checkCreate refuses what Glance or Nova would refuse, and what would fail
 // later. Each finding is one line; nothing has been sent.
 func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolution) error {
-	problems := in.judge(o, resolved.Properties)
-	candidate := image.Image{Name: o.name, ContainerFormat: o.containerFormat, MinDisk: max(o.minDisk, 0), Properties: resolved.Properties}
+	properties := resolved.Properties()
+	problems := in.judge()
+	candidate := image.Image{Name: o.name, ContainerFormat: o.containerFormat, MinDisk: max(o.minDisk, 0), Properties: properties}
 	candidate.DiskFormat, _ = in.diskFormat(o)
-	findings := append(property.CheckAll(resolved.Properties), audit.Check(candidate)...)
+	findings := append(property.CheckAll(properties), audit.Check(candidate)...)
 	var refusals []string
 	for _, f := range findings {
-		line := f.Message
+		line := fmt.Sprintf("property %s=%s: %s", f.Property, render.Quoted(f.Value), f.Message)
 		if f.Fix != "" {
 			line += " (use " + render.Quoted(f.Fix) + ")"
 		}
@@ -161,9 +185,9 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 			env.detail("%s", line)
 		case f.Severity == property.Warning:
 			env.warn("%s", line)
-		case property.Forceable(f) && o.force:
+		case forceable(f) && o.force:
 			env.warn("%s (passed over by --force)", line)
-		case property.Forceable(f):
+		case forceable(f):
 			refusals = append(refusals, line+"; --force overrides")
 		default:
 			refusals = append(refusals, line)
@@ -200,6 +224,16 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	return fmt.Errorf("image %s is refused for the %d reasons above; nothing was sent", render.Quoted(o.name), len(refusals))
 }
 
+// forceable reports whether --force may pass over a finding: what Nova may judge
+// otherwise in another release, but not what Glance itself answers with 4xx.
+func forceable(f property.Finding) bool {
+	switch f.Rule {
+	case "name-empty", "reserved-name", "base-field", "read-only-name", "name-too-long", "value-too-long", "glance-schema":
+		return false
+	}
+	return true
+}
+
 // checkStores refuses a store that is not there before anything is made.
 func checkStores(ctx context.Context, o createOptions, s *session) error {
 	if len(o.stores) == 0 {
@@ -231,6 +265,23 @@ func printPlan(env *Env, o createOptions, planned plan.Image) error {
 		return render.PlanText(env.Out, p, env.colour())
 	}
 	return render.PlanData(env.Out, p, o.output)
+}
+
+// explain says on stderr where each property comes from and what it replaced.
+func explain(env *Env, resolved profiles.Resolution) error {
+	var rows [][]any
+	for _, v := range resolved.Values {
+		from := v.Layer
+		for _, o := range v.Overridden {
+			if o.Value == v.Value {
+				continue
+			}
+			from += fmt.Sprintf("; instead of %s from %s", o.Value, o.Layer)
+		}
+		rows = append(rows, []any{v.Property, v.Value, from, v.Source})
+	}
+	return render.List(env.messages(), []string{"Property", "Value", "From", "Source"}, rows,
+		render.Options{Terminal: env.ErrIsTerminal, Width: env.Width, FitWidth: env.ErrIsTerminal})
 }
 
 // explainUpload adds to Glance's refusal what to do about it.

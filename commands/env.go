@@ -52,6 +52,11 @@ func SystemEnv(version string) *Env {
 	return env
 }
 
+// colour reports whether stdout may have colours.
+func (e *Env) colour() bool {
+	return e.OutIsTerminal && e.getenv("NO_COLOR") == ""
+}
+
 // messages is where text for people goes that is not one line: stderr, and the
 // log file too.
 func (e *Env) messages() io.Writer {

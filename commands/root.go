@@ -36,13 +36,15 @@ func Run(ctx context.Context, env *Env) int {
 
 // newApp builds the tree of commands.
 func newApp(env *Env) *cli.App {
+	flags := globalFlags()
+	plainDefaults(flags)
 	return &cli.App{
 		Name:        "glance-profile",
 		Usage:       "set Glance image properties by profile",
 		Description: "Uploads images to OpenStack Glance with a bundle of properties that Nova, Cinder and Ironic act on,\nchecks the properties before anything is sent, and keeps a journal of every change.\nClouds and credentials are those of the openstack client: clouds.yaml, OS_* variables, --os-* options.",
 		Version:     env.Version,
 		HideVersion: true,
-		Flags:       globalFlags(),
+		Flags:       flags,
 		Commands: []*cli.Command{
 			leaf(createCommand(env)),
 			group("profile", "show and check the bundles of properties",
@@ -72,7 +74,23 @@ func newApp(env *Env) *cli.App {
 func leaf(c *cli.Command) *cli.Command {
 	c.HideHelpCommand = true
 	c.OnUsageError = onUsageError
+	plainDefaults(c.Flags)
 	return c
+}
+
+// plainDefaults keeps "(default: false)" and "(default: 0)" out of the help:
+// where there is a default worth knowing, the usage text says it.
+func plainDefaults(flags []cli.Flag) {
+	for _, flag := range flags {
+		switch f := flag.(type) {
+		case *cli.BoolFlag:
+			f.DisableDefaultText = true
+		case *cli.IntFlag:
+			f.DisableDefaultText = true
+		case *cli.Int64Flag:
+			f.DisableDefaultText = true
+		}
+	}
 }
 
 // group makes a command that only holds others.

@@ -3,13 +3,11 @@ package commands
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 
 	"github.com/urfave/cli/v2"
 
-	"glance-profile/internal/diskimage"
 	"glance-profile/internal/sandbox"
 )
 
@@ -41,7 +39,7 @@ func runSandbox(ctx context.Context, env *Env, listen, cloudsFile, seed string) 
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return usagef("--listen %s: the sandbox has well-known passwords, so it listens on a loopback address only, such as 127.0.0.1", listen)
 	}
-	options := sandbox.Options{Now: env.Now, VirtualSize: virtualSize}
+	options := sandbox.Options{Now: env.Now}
 	if env.verbose {
 		options.Log = env.messages()
 	}
@@ -75,13 +73,4 @@ func runSandbox(ctx context.Context, env *Env, listen, cloudsFile, seed string) 
 	}
 	env.tell("", false, "sandbox ready on %s; end it with Ctrl-C", base)
 	return cloud.Serve(ctx, listener)
-}
-
-// virtualSize tells the sandbox what Glance's own format inspector would.
-func virtualSize(r io.ReaderAt, size int64) int64 {
-	info, err := diskimage.Inspect(r, size)
-	if err != nil {
-		return 0
-	}
-	return info.VirtualSize
 }

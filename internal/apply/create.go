@@ -25,16 +25,6 @@ type Uploader interface {
 	Tasks(ctx context.Context, id string) ([]glance.Task, error)
 }
 
-// Data is where the bytes of a new image come from.
-type Data struct {
-	// Open begins reading at the start. A second call fails where the data can
-	// be read only once. An error of its reader ends the upload for good: it
-	// says that the data are bad, not that the connection is.
-	Open       func() (io.ReadCloser, error)
-	Size       int64 // bytes, -1 where unknown
-	Repeatable bool
-}
-
 // Creation is one image to be made.
 type Creation struct {
 	// Plan has the action create and every property and base field of the new
@@ -168,7 +158,7 @@ func (c *Creator) send(ctx context.Context, job Creation, id string, read *readi
 		}
 		return c.awaitImport(ctx, id)
 	case job.Import:
-		put := func(body glance.Body) error { return c.Glance.Stage(ctx, id, body, job.Data.Size) }
+		put := func(body glance.Body) error { return c.Glance.Stage(ctx, id, body, job.Data.size()) }
 		if _, err := c.transfer(ctx, job, id, "uploading", read, put); err != nil {
 			return image.Image{}, err
 		}
@@ -181,7 +171,7 @@ func (c *Creator) send(ctx context.Context, job Creation, id string, read *readi
 	if len(job.Stores) > 0 {
 		store = job.Stores[0]
 	}
-	put := func(body glance.Body) error { return c.Glance.Upload(ctx, id, body, job.Data.Size, store) }
+	put := func(body glance.Body) error { return c.Glance.Upload(ctx, id, body, job.Data.size(), store) }
 	return c.transfer(ctx, job, id, "active", read, put)
 }
 
@@ -190,7 +180,7 @@ func (c *Creator) send(ctx context.Context, job Creation, id string, read *readi
 // the data can be read again and Glance has taken the image back to queued.
 func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string, read *reading, put func(glance.Body) error) (image.Image, error) {
 	for attempt := 1; ; attempt++ {
-		err := put(func() (io.ReadCloser, error) { return read.begin(job.Data) })
+		err := put(func() (io.ReadCloser, error) { return read.begin(ctx, job.Data) })
 		if err == nil {
 			read.await(ctx)
 		}
@@ -213,7 +203,7 @@ func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string
 			return image.Image{}, fmt.Errorf("%w; then: %w", err, lookErr)
 		case held.Status == arrived && whole:
 			return held, nil // only the answer was lost
-		case !job.Data.Repeatable:
+		case !job.Data.Source.Repeatable():
 			return image.Image{}, fmt.Errorf("%w (the input can be read only once, so it was not tried again)", err)
 		case held.Status != "queued":
 			return image.Image{}, fmt.Errorf("%w: image is %s (%w)", err, held.Status, errStuck)
@@ -350,8 +340,11 @@ func conversion(img plan.Image, held image.Image, read *reading) string {
 	if held.DiskFormat != sent {
 		return fmt.Sprintf("Glance converted the image from %s to %s on import, so its hash is not compared", sent, held.DiskFormat)
 	}
-	if read != nil && held.Size != nil && read.size > 0 && *held.Size != read.size {
-		return fmt.Sprintf("Glance changed the data on import (%d bytes were sent, it holds %d), so its hash is not compared", read.size, *held.Size)
+	if read == nil || held.Size == nil {
+		return ""
+	}
+	if sent, ok := read.sums(); ok && *held.Size != sent.Size {
+		return fmt.Sprintf("Glance changed the data on import (%d bytes were sent, it holds %d), so its hash is not compared", sent.Size, *held.Size)
 	}
 	return ""
 }

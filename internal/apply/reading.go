@@ -2,124 +2,154 @@ package apply
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha512"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
 
 	"glance-profile/internal/image"
+	"glance-profile/internal/source"
 )
 
-// reading watches data on their way to Glance: it hashes them, counts them,
-// and keeps an error of the input apart from one of the connection. net/http
-// reads in a goroutine of its own that may outlive the request, hence the lock
-// and the generations.
-type reading struct {
-	mu     sync.Mutex
-	now    *pass
-	size   int64 // bytes of the whole data, once one pass has reached the end
-	sha512 []byte
-	md5    []byte
+// Data is where the bytes of a new image come from.
+type Data struct {
+	Source source.Source
+	// Begin, if set, is called at the start of each reading. The writers it
+	// returns are shown all bytes; end is called when there are no more, and
+	// its error breaks the upload off before Glance takes it for complete.
+	Begin func() (watch []io.Writer, end func() error)
 }
 
-// pass is one reading from the start.
+func (d *Data) size() int64 {
+	if n, ok := d.Source.Size(); ok {
+		return n
+	}
+	return -1
+}
+
+// reading follows the data on their way to Glance: it keeps the hashes of the
+// last pass, and an error of the input apart from one of the connection.
+type reading struct {
+	mu  sync.Mutex
+	now *pass
+}
+
+// pass is one reading from the start. net/http reads in a goroutine of its own
+// that may outlive the request, hence the lock.
 type pass struct {
-	of     *reading
-	source io.ReadCloser
-	sha512 hash.Hash
-	md5    hash.Hash
-	count  int64
-	whole  bool
-	err    error
+	hasher *source.Hasher
+	end    func() error
 	closed chan struct{}
 	once   sync.Once
+
+	mu    sync.Mutex
+	whole bool
+	err   error
 }
 
 // begin opens the data anew. What an earlier pass still reads no longer counts.
-func (r *reading) begin(data *Data) (io.ReadCloser, error) {
-	p := &pass{of: r, sha512: sha512.New(), md5: md5.New(), closed: make(chan struct{})}
+func (r *reading) begin(ctx context.Context, data *Data) (io.ReadCloser, error) {
+	p := &pass{closed: make(chan struct{})}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.now = p
-	p.source, p.err = data.Open()
-	return p, p.err
-}
-
-// await waits until net/http has let go of the last pass: Glance answers as
-// soon as it has the last byte, which is before the end of the input is seen.
-func (r *reading) await(ctx context.Context) {
-	r.mu.Lock()
-	p := r.now
 	r.mu.Unlock()
-	if p == nil || p.source == nil {
-		return
+	stream, err := data.Source.Open(ctx)
+	if err != nil {
+		p.fail(err)
+		return nil, err
 	}
-	select {
-	case <-p.closed:
-	case <-ctx.Done():
+	var watch []io.Writer
+	if data.Begin != nil {
+		watch, p.end = data.Begin()
 	}
+	p.hasher = source.NewHasher(ctx, stream, watch...)
+	return p, nil
 }
 
 // result tells whether the last pass reached the end of the data, and the
 // input's own error.
 func (r *reading) result() (whole bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.now == nil {
+	p := r.last()
+	if p == nil {
 		return false, nil
 	}
-	return r.now.whole, r.now.err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.whole, p.err
+}
+
+func (r *reading) last() *pass {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// await waits until net/http has let go of the last pass: Glance answers as
+// soon as it has the last byte, which is before the end of the input is seen.
+func (r *reading) await(ctx context.Context) {
+	if p := r.last(); p != nil && p.hasher != nil {
+		select {
+		case <-p.closed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (p *pass) Read(buf []byte) (int, error) {
-	n, err := p.source.Read(buf)
-	// MD5 on a second core halves the time that hashing adds to the transfer.
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.md5.Write(buf[:n])
-	}()
-	p.sha512.Write(buf[:n])
-	<-done
-	p.of.mu.Lock()
-	defer p.of.mu.Unlock()
-	p.count += int64(n)
+	n, err := p.hasher.Read(buf)
 	switch {
 	case errors.Is(err, io.EOF):
+		if p.end != nil {
+			if wrong := p.end(); wrong != nil {
+				p.fail(wrong)
+				return n, wrong
+			}
+		}
+		p.mu.Lock()
 		p.whole = true
-		p.of.size, p.of.sha512, p.of.md5 = p.count, p.sha512.Sum(nil), p.md5.Sum(nil)
-	case err != nil:
-		p.err = err
+		p.mu.Unlock()
+	case err != nil && !errors.Is(err, context.Canceled):
+		p.fail(err)
 	}
 	return n, err
 }
 
+func (p *pass) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
 func (p *pass) Close() error {
 	p.once.Do(func() { close(p.closed) })
-	return p.source.Close()
+	return p.hasher.Close()
+}
+
+// sums returns the length and hashes of the data, once a pass has reached
+// their end.
+func (r *reading) sums() (source.Sums, bool) {
+	if p := r.last(); p != nil && p.hasher != nil {
+		return p.hasher.Sums()
+	}
+	return source.Sums{}, false
 }
 
 // compare holds what Glance says of the data against what was sent. The error
 // wraps errCorrupt; the note is set where Glance gives nothing to compare.
 func (r *reading) compare(held image.Image) (note string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sha, sum := hex.EncodeToString(r.sha512), hex.EncodeToString(r.md5)
-	if held.Size != nil && *held.Size != r.size {
-		return "", fmt.Errorf("%w: %d bytes were sent, Glance holds %d", errCorrupt, r.size, *held.Size)
-	}
+	sent, ok := r.sums()
 	switch {
+	case !ok:
+		return "", fmt.Errorf("%w: the end of the input was not reached", errCorrupt)
+	case held.Size != nil && *held.Size != sent.Size:
+		return "", fmt.Errorf("%w: %d bytes were sent, Glance holds %d", errCorrupt, sent.Size, *held.Size)
 	case held.HashAlgo == "sha512" && held.HashValue != "":
-		if held.HashValue != sha {
-			return "", fmt.Errorf("%w: sha512 %s was sent, Glance holds %s", errCorrupt, sha, held.HashValue)
+		if held.HashValue != sent.SHA512 {
+			return "", fmt.Errorf("%w: sha512 %s was sent, Glance holds %s", errCorrupt, sent.SHA512, held.HashValue)
 		}
 	case held.Checksum != "":
-		if held.Checksum != sum {
-			return "", fmt.Errorf("%w: MD5 %s was sent, Glance holds %s", errCorrupt, sum, held.Checksum)
+		if held.Checksum != sent.MD5 {
+			return "", fmt.Errorf("%w: MD5 %s was sent, Glance holds %s", errCorrupt, sent.MD5, held.Checksum)
 		}
 	default:
 		return "Glance gave neither a sha512 nor a checksum, so the data are not verified", nil

@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"internal/glance":     {"internal/image"},
 	"internal/journal":    {"internal/plan", "internal/image"},
 	"internal/audit":      {"internal/image", "internal/property"},
-	"internal/apply":      {"internal/glance", "internal/image", "internal/plan"},
+	"internal/apply":      {"internal/glance", "internal/image", "internal/plan", "internal/source"},
 	"internal/render":     {"internal/audit", "internal/image", "internal/plan", "internal/property"},
 	"profiles":            {"internal/audit", "internal/image", "internal/osinfo", "internal/property"},
 	"internal/osinfo/gen": {}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
