@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Suggest returns, best first, at most max short ids that an unknown text was
+// Suggest returns, best first, at most limit short ids that an unknown text was
 // probably meant to be: ubuntu24.04 for ubuntu-24.04, win2k22 for "Windows
 // Server 2022", rocky9 for "Rocky Linux 9".
-func Suggest(text string, max int) []string {
+func Suggest(text string, limit int) []string {
 	const most = 128 // bytes: no name of a system is that long
-	if max <= 0 || len(text) > most {
+	if limit <= 0 || len(text) > most {
 		return nil
 	}
 	key := simplify(text)
@@ -43,8 +43,8 @@ func Suggest(text string, max int) []string {
 	})
 	var ids []string
 	for _, g := range guesses {
-		// A slip of the fingers is a last resort, and two of them prove little.
-		if len(ids) == max || g.rank >= sliced && len(ids) > 0 && guesses[0].rank < g.rank {
+		// What is a letter off is of interest only where nothing is nearer.
+		if len(ids) == limit || g.rank > slip && g.rank > guesses[0].rank {
 			break
 		}
 		ids = append(ids, g.e.shortID)
@@ -55,10 +55,10 @@ func Suggest(text string, max int) []string {
 // The ranks of a resemblance, best first.
 const (
 	same     = iota // the same but for signs and capitals, or another spelling
-	release         // a release of the version: rhel9 for rhel9.6
-	parent          // the version of the release: debian12.5 for debian12
-	nameOnly        // the right system, without a version
-	sliced          // one or two letters off
+	release         // a release of the version asked for: rhel9.6 for rhel9
+	parent          // the version of the release asked for: debian12 for debian12.5
+	nameOnly        // the right system, of which no version was asked for
+	slip            // letters off; their number is added
 )
 
 // resemblance tells how a system resembles what was asked for.
@@ -95,7 +95,7 @@ func (e *entry) resemblance(key string, distros []string, version string) (rank 
 	for _, id := range ids {
 		if limit := min(len(key)/4, 2); limit > 0 {
 			if d := distance(key, simplify(id), limit); d <= limit {
-				return sliced + d, true
+				return slip + d, true
 			}
 		}
 	}
