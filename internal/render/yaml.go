@@ -50,7 +50,7 @@ func yamlMember(b *strings.Builder, name string, v any, indent string) {
 		b.WriteByte('\n')
 		b.WriteString(indent)
 		yamlBlock(b, v, indent)
-	case map[string]any:
+	case map[string]any, Record:
 		b.WriteByte('\n')
 		b.WriteString(indent + "  ")
 		yamlBlock(b, v, indent+"  ")
@@ -77,6 +77,13 @@ func yamlBlock(b *strings.Builder, v any, indent string) {
 			}
 			yamlMember(b, key, v[key], indent)
 		}
+	case Record:
+		for i, f := range v {
+			if i > 0 {
+				b.WriteString(indent)
+			}
+			yamlMember(b, f.Name, f.Value, indent)
+		}
 	default:
 		b.WriteString(yamlScalar(v) + "\n")
 	}
@@ -90,6 +97,12 @@ type yamlEmpty string
 func yamlCollection(v any) any {
 	switch v := v.(type) {
 	case []string:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = e
+		}
+		return yamlCollection(list)
+	case []Record:
 		list := make([]any, len(v))
 		for i, e := range v {
 			list[i] = e
