@@ -170,6 +170,9 @@ func (c Config) check() error {
 				scopes++
 			}
 		}
+		if scopes > 0 && c.AuthType == "v3applicationcredential" {
+			return failf(KindConfig, "%san application credential is for its own project and takes no other scope: unset project_name, project_id, domain_name, domain_id and system_scope, also as OS_*", c.label())
+		}
 		if scopes > 1 {
 			return failf(KindConfig, "%smore than one scope is set: choose one of project, domain, trust and system", c.label())
 		}
@@ -183,11 +186,6 @@ func (c Config) check() error {
 		return failf(KindConfig, "%suser %s is given by name, which needs its domain: set user_domain_name (often Default)", c.label(), c.auth["username"])
 	case takes("project_name") && c.AuthType != "v3applicationcredential" && !named(has("project_name") && !has("project_id"), "project"):
 		return failf(KindConfig, "%sproject %s is given by name, which needs its domain: set project_domain_name (often Default)", c.label(), c.auth["project_name"])
-	}
-	for _, name := range c.Interface {
-		if !slices.Contains([]string{"public", "internal", "admin"}, name) {
-			return failf(KindConfig, "%sinterface %q is none of public, internal, admin", c.label(), name)
-		}
 	}
 	return nil
 }
@@ -235,6 +233,12 @@ const renewTimeout = 2 * time.Minute
 
 // login asks Keystone for a token.
 func login(ctx context.Context, provider *gophercloud.ProviderClient, opts gophercloud.AuthOptions, identityURL string) error {
+	if opts.TokenID != "" && (opts.Scope == nil || *opts.Scope == gophercloud.AuthScope{}) {
+		// gophercloud would take the token as it is, with its own scope; the
+		// openstack client asks for one of the user's default scope.
+		client := &gophercloud.ServiceClient{ProviderClient: provider, Type: "identity", Endpoint: identityURL}
+		return provider.SetTokenAndAuthResult(tokens.Create(ctx, client, &tokens.AuthOptions{TokenID: opts.TokenID}))
+	}
 	provider.IdentityBase = strings.TrimSuffix(identityURL, "v3/")
 	provider.IdentityEndpoint = identityURL
 	return openstack.Authenticate(ctx, provider, opts)

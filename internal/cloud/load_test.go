@@ -8,100 +8,37 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/tools/txtar"
+	"glance-profile/test/auth"
 )
 
 // oracle is a command that gives the openstack client's answers for cases on
 // its standard input (test/auth/openstack_answers.py merge). With it, the
-// answers kept in testdata/merge are made anew:
+// answers kept in testdata/merge are made anew; in this folder:
 //
-//	go test ./internal/cloud -run TestLoad -oracle "$PWD/test/devcloud/exec 2025.1 python3 -c \"\$(cat $PWD/test/auth/openstack_answers.py)\" merge"
+//	go test . -run TestLoad -oracle '../../test/devcloud/exec 2025.1 python3 -W ignore -c "$(cat ../../test/auth/openstack_answers.py)" merge'
 var oracle = flag.String("oracle", "", "shell command that answers as the openstack client")
 
-// mergeCase is one file of testdata/merge: the sections env and args, the
-// client's answer in answer.json, and configuration files. Where this program
-// means to do otherwise, the section differs says why and what.
-type mergeCase struct {
-	path    string
-	archive *txtar.Archive
-	Files   map[string]string `json:"files"`
-	Env     map[string]string `json:"env"`
-	Args    []string          `json:"args"`
-	answer  string
-	differs string
-}
-
-func readMergeCases(t *testing.T) map[string]*mergeCase {
+// place writes a case's files and returns the options and the Env with which to
+// load it.
+func place(t *testing.T, c *auth.Case) (Options, Env) {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/merge/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("testdata/merge: %v, %d files", err, len(paths))
-	}
-	cases := map[string]*mergeCase{}
-	for _, path := range paths {
-		archive, err := txtar.ParseFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := &mergeCase{path: path, archive: archive, Files: map[string]string{}, Env: map[string]string{}, Args: []string{}}
-		for _, file := range archive.Files {
-			text := string(file.Data)
-			switch file.Name {
-			case "env":
-				for line := range strings.Lines(text) {
-					name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-					c.Env[name] = value
-				}
-			case "args":
-				c.Args = strings.Fields(text)
-			case "answer.json":
-				c.answer = text
-			case "differs":
-				c.differs = text
-			default:
-				c.Files[file.Name] = text
-			}
-		}
-		cases[strings.TrimSuffix(filepath.Base(path), ".txtar")] = c
-	}
-	return cases
-}
-
-// place writes a case's files and returns the Env in which to load it, with
-// $WORK and $HOME in all of it replaced.
-func (c *mergeCase) place(t *testing.T) (Options, Env) {
-	t.Helper()
-	root := t.TempDir()
-	work, home := filepath.Join(root, "work"), filepath.Join(root, "home")
-	real := strings.NewReplacer("$WORK", work, "$HOME", home)
-	for name, text := range c.Files {
-		path := filepath.Join(work, name)
-		if strings.HasPrefix(name, "home/") {
-			path = filepath.Join(root, name)
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(real.Replace(text)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	vars := map[string]string{}
-	for name, value := range c.Env {
-		vars[name] = real.Replace(value)
+	placed, err := c.Place(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	var opts Options
-	for _, arg := range c.Args {
-		setOption(t, &opts, arg)
+	for _, arg := range placed.Args {
+		if err := auth.SetOption(&opts, arg); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return opts, testEnv(vars, work, home)
+	return opts, testEnv(placed.Env, placed.Work, placed.Home)
 }
 
 // testEnv is an Env with variables of its own.
@@ -118,23 +55,6 @@ func testEnv(vars map[string]string, work, home string) Env {
 		},
 		ReadFile: os.ReadFile, WorkDir: work, HomeDir: home,
 		ConfigDirs: configDirs("linux", home, func(name string) string { return vars[name] }),
-	}
-}
-
-// setOption sets the field of Options that an argument of the client's names:
-// --os-user-domain-id is UserDomainID.
-func setOption(t *testing.T, opts *Options, arg string) {
-	t.Helper()
-	name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "--"), "os-"), "=")
-	name = strings.ReplaceAll(name, "-", "")
-	field := reflect.ValueOf(opts).Elem().FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
-	switch {
-	case !field.IsValid():
-		t.Fatalf("no option %s", arg)
-	case field.Kind() == reflect.Bool:
-		field.SetBool(true)
-	default:
-		field.SetString(value)
 	}
 }
 
@@ -182,13 +102,16 @@ func kindOfText(text string) Kind {
 // TestLoad holds each case of testdata/merge against what the openstack client
 // 7.4 (openstacksdk 4.4, 2025.1) made of the same files, variables and options.
 func TestLoad(t *testing.T) {
-	cases := readMergeCases(t)
+	cases, err := auth.ReadCases("testdata/merge", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if *oracle != "" {
 		record(t, cases, *oracle)
 	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			opts, env := c.place(t)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			opts, env := place(t, c)
 			symbolic := strings.NewReplacer(env.WorkDir, "$WORK", env.HomeDir, "$HOME")
 			cfg, err := Load(opts, env)
 			if err == nil {
@@ -205,8 +128,8 @@ func TestLoad(t *testing.T) {
 				}
 				got = answer{Error: string(typed.Kind)}
 			}
-			if c.differs != "" {
-				_, expected, found := strings.Cut(c.differs, "\n")
+			if differs, ok := c.Notes["differs"]; ok {
+				_, expected, found := strings.Cut(differs, "\n")
 				if err == nil {
 					data, _ := json.Marshal(got)
 					expected, err = strings.TrimSpace(expected), errors.New(string(data))
@@ -217,7 +140,7 @@ func TestLoad(t *testing.T) {
 				return
 			}
 			var want answer
-			if err := json.Unmarshal([]byte(strings.NewReplacer("$WORK", env.WorkDir, "$HOME", env.HomeDir).Replace(c.answer)), &want); err != nil {
+			if err := json.Unmarshal([]byte(strings.NewReplacer("$WORK", env.WorkDir, "$HOME", env.HomeDir).Replace(c.Notes["answer.json"])), &want); err != nil {
 				t.Fatalf("answer.json: %v", err)
 			}
 			if want.Error != "" {
@@ -243,33 +166,18 @@ func normalize(want *answer, env Env) {
 }
 
 // record asks the oracle and writes its answers into the case files.
-func record(t *testing.T, cases map[string]*mergeCase, command string) {
+func record(t *testing.T, cases []*auth.Case, command string) {
 	t.Helper()
-	input, err := json.Marshal(cases)
+	answers, err := auth.Ask(command, cases)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Stdin = bytes.NewReader(input)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	output, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, stderr.Bytes())
-	}
-	answers := map[string]map[string]any{}
-	if err := json.Unmarshal(output, &answers); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, output)
-	}
-	for name, c := range cases {
-		data, err := json.MarshalIndent(answers[name], "", "  ")
-		if err != nil || answers[name] == nil {
-			t.Fatalf("%s: no answer: %v", name, err)
+	for _, c := range cases {
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, answers[c.Name], "", "  "); err != nil {
+			t.Fatal(err)
 		}
-		c.answer = string(data) + "\n"
-		files := slices.DeleteFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == "answer.json" })
-		c.archive.Files = append(files, txtar.File{Name: "answer.json", Data: []byte(c.answer)})
-		if err := os.WriteFile(c.path, txtar.Format(c.archive), 0o644); err != nil {
+		if err := c.Record("answer.json", pretty.String()+"\n"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -332,12 +240,12 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"cloud is no mapping", map[string]string{"clouds.yaml": "clouds: {one: 5}"}, nil, Options{Cloud: "one"}, []string{"$WORK/clouds.yaml: cloud one is not a mapping"}},
 		{"auth is no mapping", map[string]string{"clouds.yaml": "clouds: {one: {auth: [x]}}"}, nil, Options{Cloud: "one"}, []string{"cloud one: auth is not a mapping"}},
 		{"region", map[string]string{"clouds.yaml": one + "    regions: [A, B]\n"}, nil, Options{Cloud: "one", RegionName: "C"}, []string{"no region C", "A, B"}},
-		{"interface", map[string]string{"clouds.yaml": one}, nil, Options{Cloud: "one", Interface: "pubic"}, []string{`"pubic"`, "public, internal, admin"}},
 		{"verify and insecure", nil, nil, Options{Verify: true, Insecure: true}, []string{"exclude each other"}},
 		{"application credential without type", map[string]string{"clouds.yaml": "clouds: {one: {auth: {auth_url: 'http://k', application_credential_id: a}}}"}, nil, Options{Cloud: "one"}, []string{"set auth_type to v3applicationcredential"}},
 		{"version 2", map[string]string{"clouds.yaml": one + "    auth_type: v2password\n"}, nil, Options{Cloud: "one"}, []string{"v2password", "use password"}},
 		{"no domain", nil, map[string]string{"OS_AUTH_URL": "http://k", "OS_USERNAME": "ann", "OS_PASSWORD": "p"}, Options{}, []string{"ann", "user_domain_name"}},
 		{"no project domain", map[string]string{"clouds.yaml": strings.Replace(one, ", project_domain_name: D", "", 1)}, nil, Options{Cloud: "one"}, []string{"project x", "project_domain_name"}},
+		{"application credential with a scope", map[string]string{"clouds.yaml": "clouds: {one: {auth_type: v3applicationcredential, auth: {auth_url: 'http://k', application_credential_id: a, application_credential_secret: b}}}"}, map[string]string{"OS_PROJECT_ID": "p"}, Options{Cloud: "one"}, []string{"takes no other scope", "unset project_name"}},
 		{"two scopes", map[string]string{"clouds.yaml": one}, map[string]string{"OS_SYSTEM_SCOPE": "all"}, Options{Cloud: "one"}, []string{"more than one scope"}},
 		{"no address", map[string]string{"clouds.yaml": strings.Replace(one, "http://k/v3", "keystone", 1)}, nil, Options{Cloud: "one"}, []string{`auth_url "keystone"`}},
 		{"remote profile", map[string]string{"clouds.yaml": "clouds: {one: {profile: vexxhost}}"}, nil, Options{Cloud: "one"}, []string{"https://vexxhost.com/.well-known/openstack/api", "copy auth_url"}},

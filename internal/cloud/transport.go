@@ -396,7 +396,10 @@ func (c Config) explain(err error) error {
 		return failf(KindCertificate, "%s%s: %w", c.label(), host, cause)
 	}
 	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) {
+		return failf(KindUnreachable, "%sKeystone at %s closed the connection: is %s the right scheme there?", c.label(), host, strings.SplitAfter(host, "://")[0])
+	}
+	if errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return failf(KindUnreachable, "%sKeystone at %s cannot be reached: %w", c.label(), host, cause)
 	}
 	return failf(KindServer, "%slog in at %s: %w", c.label(), host, cause)
@@ -423,6 +426,9 @@ func (c Config) explainAnswer(code gophercloud.ErrUnexpectedResponseCode) error 
 	case http.StatusForbidden:
 		return failf(KindCredentials, "%sKeystone forbids it (403)%s", c.label(), message)
 	case http.StatusNotFound:
+		if c.auth["token"] != "" && strings.Contains(strings.ToLower(message), "token") {
+			return failf(KindCredentials, "%sKeystone does not know the token (404)%s", c.label(), message)
+		}
 		return failf(KindServer, "%s%s is no identity service (404): check auth_url", c.label(), c.AuthURL)
 	}
 	return failf(KindServer, "%sKeystone at %s answered %d%s", c.label(), c.AuthURL, code.Actual, message)
