@@ -231,9 +231,10 @@ var ruleCases = map[string]struct{ broken, fine []image.Image }{
 		broken: []image.Image{
 			props("hw_numa_nodes=2", "hw_numa_cpus.0=0", "hw_numa_cpus.1=1", "hw_numa_mem.0=512"),
 			props("hw_numa_nodes=2", "hw_numa_cpus.0=0", "hw_numa_cpus.2=1", "hw_numa_mem.0=512", "hw_numa_mem.1=512"),
+			props("hw_cpu_policy=dedicated", "hw_numa_cpus.0=0"),
 		},
 		fine: []image.Image{
-			props("hw_numa_nodes=2"),
+			props("hw_numa_nodes=2"), props("hw_numa_cpus.0=0"), props("hw_cpu_policy=dedicated"),
 			props("hw_numa_nodes=2", "hw_numa_cpus.0=0", "hw_numa_cpus.1=1", "hw_numa_mem.0=512", "hw_numa_mem.1=512"),
 		},
 	},

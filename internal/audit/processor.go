@@ -158,11 +158,15 @@ var processorRules = []Rule{
 		Reference: "nova/virt/hardware.py _get_numa_topology_manual",
 		check: func(s subject) []hit {
 			nodes, err := strconv.Atoi(s.value("hw_numa_nodes"))
+			blamed := "hw_numa_nodes"
+			if !s.has(blamed) && s.pinned() { // dedicated CPUs make one node of the guest
+				nodes, err, blamed = 1, nil, "hw_cpu_policy"
+			}
 			cpus, mem := s.listLength("hw_numa_cpus."), s.listLength("hw_numa_mem.")
 			if err != nil || nodes < 1 || cpus+mem == 0 || cpus == nodes && mem == nodes {
 				return nil
 			}
-			return one("hw_numa_nodes", "", fmt.Sprintf("%d nodes, but hw_numa_cpus.N lists %d and hw_numa_mem.N %d: Nova refuses the server (400)", nodes, cpus, mem))
+			return one(blamed, "", fmt.Sprintf("of %d NUMA node(s), hw_numa_cpus.N lists %d and hw_numa_mem.N %d: Nova refuses the server (400)", nodes, cpus, mem))
 		},
 	},
 	{
