@@ -89,7 +89,7 @@ func createCommand(env *Env) *cli.Command {
 			&cli.StringFlag{Name: "id", Usage: "give the image this `ID`"},
 			&cli.StringFlag{Name: "disk-format", Usage: "`FORMAT` of the data: " + list(diskFormats) + "; default: what the file holds"},
 			&cli.StringFlag{Name: "container-format", Usage: "`FORMAT` around it: " + list(containerFormats) + "; default: bare"},
-			&cli.Int64Flag{Name: "min-disk", Usage: "smallest root disk in `GB`; default: the virtual size"},
+			&cli.Int64Flag{Name: "min-disk", Usage: "smallest root disk in `GB`; where it is unset, the virtual size"},
 			&cli.Int64Flag{Name: "min-ram", Usage: "smallest memory in `MB`"},
 			&cli.BoolFlag{Name: "public", Usage: "visible to all projects"},
 			&cli.BoolFlag{Name: "private", Usage: "visible to the owner only"},

@@ -176,7 +176,10 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	findings := append(property.CheckAll(properties), audit.Check(candidate)...)
 	var refusals []string
 	for _, f := range findings {
-		line := fmt.Sprintf("property %s=%s: %s", f.Property, render.Quoted(f.Value), f.Message)
+		line := f.Message
+		if f.Property != "" {
+			line = fmt.Sprintf("property %s=%s: %s", render.Safe(f.Property), render.Quoted(f.Value), f.Message)
+		}
 		if f.Fix != "" {
 			line += " (use " + render.Quoted(f.Fix) + ")"
 		}
@@ -185,9 +188,9 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 			env.detail("%s", line)
 		case f.Severity == property.Warning:
 			env.warn("%s", line)
-		case forceable(f) && o.force:
+		case !f.RefusedByGlance() && o.force:
 			env.warn("%s (passed over by --force)", line)
-		case forceable(f):
+		case !f.RefusedByGlance():
 			refusals = append(refusals, line+"; --force overrides")
 		default:
 			refusals = append(refusals, line)
@@ -195,6 +198,9 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	}
 	for _, p := range problems {
 		line := p.Message
+		if p.Rule == "empty-file" && o.file == "" {
+			line += " (for a record without data, give it </dev/null)"
+		}
 		if p.Hint != "" {
 			line += "; " + p.Hint
 		}
@@ -222,16 +228,6 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 		env.fail(errors.New(line))
 	}
 	return fmt.Errorf("image %s is refused for the %d reasons above; nothing was sent", render.Quoted(o.name), len(refusals))
-}
-
-// forceable reports whether --force may pass over a finding: what Nova may judge
-// otherwise in another release, but not what Glance itself answers with 4xx.
-func forceable(f property.Finding) bool {
-	switch f.Rule {
-	case "name-empty", "reserved-name", "base-field", "read-only-name", "name-too-long", "value-too-long", "glance-schema":
-		return false
-	}
-	return true
 }
 
 // checkStores refuses a store that is not there before anything is made.

@@ -86,9 +86,9 @@ func plainDefaults(flags []cli.Flag) {
 		case *cli.BoolFlag:
 			f.DisableDefaultText = true
 		case *cli.IntFlag:
-			f.DisableDefaultText = true
+			f.DefaultText = "unset"
 		case *cli.Int64Flag:
-			f.DisableDefaultText = true
+			f.DefaultText = "unset"
 		}
 	}
 }

@@ -65,7 +65,12 @@ func startUp(ctx context.Context, binary string) (time.Duration, error) {
 // uploads times the same file sent by curl -T and by create, in turns.
 func uploads(ctx context.Context, binary, clouds string, gib int64, rounds int) error {
 	env := cloud.OSEnv()
-	env.LookupEnv = func(name string) (string, bool) { return clouds, name == "OS_CLIENT_CONFIG_FILE" }
+	env.LookupEnv = func(name string) (string, bool) {
+		if name == "OS_CLIENT_CONFIG_FILE" {
+			return clouds, true
+		}
+		return "", false
+	}
 	env.Environ = func() []string { return nil }
 	config, err := cloud.Load(cloud.Options{Cloud: "devcloud-admin"}, env)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package e2e runs the built binary against whole clouds: the sandbox inside
-// the binary and, where GLANCE_PROFILE_DEVCLOUD names a .devcloud folder, a
+// Package e2e runs the built program against whole clouds: the sandbox inside
+// the program and, where GLANCE_PROFILE_DEVCLOUD names a .devcloud folder, a
 // real Keystone and Glance. The scripts in testdata are the same for both, so
 // that the sandbox is held to what Glance does.
 //
@@ -18,8 +18,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// binary is the program under test, built once.
-var binary string
+// program is the program under test, built once.
+var program string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "glance-profile")
-		build := exec.Command("go", "build", "-ldflags", "-X main.version=test", "-o", binary, "../..")
+		program = filepath.Join(dir, "glance-profile")
+		build := exec.Command("go", "build", "-ldflags", "-X main.version=test", "-o", program, "../..")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
@@ -71,7 +71,7 @@ func run(t *testing.T, dir string, c target) {
 	testscript.Run(t, testscript.Params{
 		Files: files,
 		Setup: func(env *testscript.Env) error {
-			path := filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH")
+			path := filepath.Dir(program) + string(os.PathListSeparator) + os.Getenv("PATH")
 			// HOME and everything below it are the script's own.
 			for _, set := range []string{
 				"PATH=" + path, "HOME=" + env.WorkDir, "XDG_CONFIG_HOME=" + env.WorkDir + "/.config",

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -40,6 +42,7 @@ type target struct {
 //	holds NAME FILE          the record's members are those in FILE (k=v lines; "!k" is absent),
 //	                         and it has no custom property that FILE does not name
 //	count NAME N             there are N images of that name (hidden ones included)
+//	serve FILE               serve FILE's folder by HTTP; $SERVED is its address
 //	openstack ARG...         the standard client (devcloud only)
 func commands(c target) map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
@@ -65,11 +68,18 @@ func commands(c target) map[string]func(*testscript.TestScript, bool, []string) 
 				ts.Fatalf("%s images named %s, want %s", got, args[0], args[1])
 			}
 		},
+		"serve": func(ts *testscript.TestScript, neg bool, args []string) {
+			usage(ts, neg, args, 1, "serve FILE")
+			server := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(ts.MkAbs(args[0])))))
+			ts.Defer(server.Close)
+			ts.Setenv("SERVED", server.URL)
+		},
 		"openstack": func(ts *testscript.TestScript, neg bool, args []string) {
 			if c.root == "" {
 				ts.Fatalf("openstack: only on the devcloud")
 			}
-			err := ts.Exec(filepath.Join(c.root, "openstack"), args...)
+			// The standard client lives in the devcloud's root of the newer release.
+			err := ts.Exec(filepath.Join(c.root, "exec"), append([]string{"2025.1", "openstack"}, args...)...)
 			if neg == (err == nil) {
 				ts.Fatalf("openstack %s: %v", strings.Join(args, " "), err)
 			}
@@ -106,10 +116,10 @@ func only(ts *testscript.TestScript, c target, name string) image.Image {
 // members writes an image's fields and properties as sorted k=v lines.
 func members(img image.Image) []string {
 	fields := map[string]string{}
-	for _, name := range []string{"name", "status", "visibility", "owner", "container_format", "disk_format", "protected", "os_hidden", "min_disk", "min_ram", "tags"} {
+	for _, name := range []string{"name", "visibility", "owner", "container_format", "disk_format", "protected", "os_hidden", "min_disk", "min_ram", "tags"} {
 		fields[name] = fmt.Sprint(img.Value(name))
 	}
-	fields["id"] = img.ID
+	fields["id"], fields["status"] = img.ID, img.Status
 	fields["checksum"] = img.Checksum
 	fields["os_hash_algo"], fields["os_hash_value"] = img.HashAlgo, img.HashValue
 	if img.Size != nil {
@@ -162,6 +172,7 @@ func compare(ts *testscript.TestScript, img image.Image, want string) {
 func (c target) prepare(env *testscript.Env) error {
 	prefix := fmt.Sprintf("e2e-%08x", rand.Uint32())
 	env.Setenv("P", prefix)
+	env.Setenv("SUFFIX", fmt.Sprintf("%012x", rand.Uint64N(1<<48)))
 	if c.admin == nil {
 		return nil
 	}
@@ -190,7 +201,7 @@ func (c target) prepare(env *testscript.Env) error {
 func startSandbox(t *testing.T) target {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "clouds.yaml")
-	cmd := exec.Command(binary, "sandbox", "--clouds-file", config)
+	cmd := exec.Command(program, "sandbox", "--clouds-file", config)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -246,12 +257,23 @@ func newTarget(t *testing.T, prefix, config, root string) target {
 		t.Fatalf("log in to %s: %v", prefix, err)
 	}
 	c.admin = client
+	stores, err := client.Stores(context.Background())
+	if err != nil || len(stores) < 2 {
+		t.Fatalf("stores of %s: %v, %v", prefix, stores, err)
+	}
+	c.names["STORE1"], c.names["STORE2"] = stores[0].ID, stores[1].ID
+	c.names["OTHER_PROJECT"] = prefix + "-other"
 	return c
 }
 
 func connect(config, name string) (*glanceapi.Client, error) {
 	env := cloud.OSEnv()
-	env.LookupEnv = func(key string) (string, bool) { return config, key == "OS_CLIENT_CONFIG_FILE" }
+	env.LookupEnv = func(key string) (string, bool) {
+		if key == "OS_CLIENT_CONFIG_FILE" {
+			return config, true
+		}
+		return "", false
+	}
 	env.Environ = func() []string { return []string{"OS_CLIENT_CONFIG_FILE=" + config} }
 	loaded, err := cloud.Load(cloud.Options{Cloud: name}, env)
 	if err != nil {
