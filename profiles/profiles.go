@@ -19,7 +19,6 @@ import (
 	"strconv"
 	"strings"
 
-	"glance-profile/internal/osinfo"
 	"glance-profile/internal/property"
 )
 
@@ -273,33 +272,6 @@ func (s *Set) DefaultFor(osType string) string {
 		return "windows-compat"
 	}
 	return ""
-}
-
-// DefaultOf returns the name of the profile for what is known of the guest: a
-// system, or os_type or os_distro given by hand, which win. It is "" where that
-// tells nothing, or a system that has no default.
-func (s *Set) DefaultOf(guest *Guest, given []Property) string {
-	osType := ""
-	if guest != nil {
-		osType = guest.Type
-	}
-	byHand := map[string]string{}
-	for _, p := range given {
-		byHand[p.Name] = p.Value
-	}
-	if distro := byHand["os_distro"]; distro != "" && osType == "" {
-		for system := range osinfo.All() {
-			// os_distro is a distributor's name, or libosinfo's short id, which Nova looks up.
-			if system.Distro == distro || system.ShortID == distro {
-				osType = system.Type
-				break
-			}
-		}
-	}
-	if given := byHand["os_type"]; given != "" {
-		osType = strings.ToLower(given)
-	}
-	return s.DefaultFor(osType)
 }
 
 // place says where the definition comes from.

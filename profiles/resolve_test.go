@@ -51,7 +51,7 @@ func TestPromisedOutcomes(t *testing.T) {
 		}},
 	} {
 		g := guest(t, c.guest)
-		if name := embeddedSet(t).DefaultOf(g, nil); name != c.profile {
+		if name := embeddedSet(t).DefaultFor(g.Type); name != c.profile {
 			t.Errorf("%s: default profile %q, want %s", c.guest, name, c.profile)
 		}
 		got := resolve(t, Request{Guest: g, Profiles: []string{c.profile}}).Properties()
@@ -274,7 +274,7 @@ func TestSiblings(t *testing.T) {
 func TestOtherSystems(t *testing.T) {
 	bsd := guest(t, "freebsd14.0")
 	set := embeddedSet(t)
-	if name := set.DefaultOf(bsd, nil); name != "" {
+	if name := set.DefaultFor(bsd.Type); name != "" {
 		t.Errorf("FreeBSD gets the profile %s by itself", name)
 	}
 	r := resolve(t, Request{Guest: bsd, Profiles: []string{"linux-virtio"}})
@@ -290,27 +290,10 @@ func TestOtherSystems(t *testing.T) {
 	}
 }
 
-func TestDefaultOf(t *testing.T) {
-	set := embeddedSet(t)
-	for _, c := range []struct {
-		guest *Guest
-		given []Property
-		want  string
-	}{
-		{guest(t, "rocky9"), nil, "linux-virtio"},
-		{guest(t, "win2k25"), nil, "windows-compat"},
-		{nil, []Property{{"os_type", "Windows"}}, "windows-compat"},
-		{nil, []Property{{"os_distro", "debian"}}, "linux-virtio"},
-		{nil, []Property{{"os_distro", "windows"}}, "windows-compat"},
-		{nil, []Property{{"os_distro", "ubuntu22.04"}}, "linux-virtio"},
-		{nil, []Property{{"os_distro", "freebsd"}}, ""},
-		{nil, []Property{{"os_distro", "an own one"}}, ""},
-		{nil, []Property{{"os_distro", "debian"}, {"os_type", "windows"}}, "windows-compat"},
-		{nil, []Property{{"hw_disk_bus", "virtio"}}, ""},
-		{nil, nil, ""},
-	} {
-		if got := set.DefaultOf(c.guest, c.given); got != c.want {
-			t.Errorf("%v %v: %q, want %q", c.guest, c.given, got, c.want)
+func TestDefaultFor(t *testing.T) {
+	for osType, want := range map[string]string{"linux": "linux-virtio", "windows": "windows-compat", "": "", "bsd": ""} {
+		if got := embeddedSet(t).DefaultFor(osType); got != want {
+			t.Errorf("%q: %q, want %q", osType, got, want)
 		}
 	}
 }
