@@ -83,25 +83,6 @@ func (r Resolution) Properties() map[string]string {
 	return m
 }
 
-// Explain returns the outcome as a table for people: each property with the
-// layer it comes from, what that layer replaced, and the ground it gives.
-func (r Resolution) Explain() (columns []string, rows [][]any) {
-	for _, v := range r.Values {
-		from := v.Layer
-		var replaced []string
-		for _, old := range v.Overridden {
-			if old.Value != v.Value {
-				replaced = append(replaced, old.Value+" of "+old.Layer)
-			}
-		}
-		if len(replaced) > 0 {
-			from += ", over " + strings.Join(replaced, ", ")
-		}
-		rows = append(rows, []any{v.Property, v.Value, from, v.Source})
-	}
-	return []string{"Property", "Value", "From", "Source"}, rows
-}
-
 // Details is a profile with all that it takes over from its parents.
 type Details struct {
 	Profile

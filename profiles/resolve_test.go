@@ -226,31 +226,6 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
-	r := resolve(t, Request{
-		Guest:      &Guest{Layer: "--osinfo debian12", Source: "libosinfo: Debian 12", Distro: "debian", Type: "linux"},
-		Profiles:   []string{"linux-virtio"},
-		Properties: []Property{{"hw_vif_model", "e1000"}},
-	})
-	columns, rows := r.Explain()
-	if !slices.Equal(columns, []string{"Property", "Value", "From", "Source"}) {
-		t.Errorf("columns %q", columns)
-	}
-	got := map[any][]any{}
-	for _, row := range rows {
-		got[row[0]] = row[1:]
-	}
-	for name, want := range map[string][]any{
-		"hw_vif_model": {"e1000", "--property, over virtio of profile linux-virtio", ""},
-		"os_distro":    {"debian", "--osinfo debian12", "libosinfo: Debian 12"},
-		"os_type":      {"linux", "profile linux-virtio", "nova/objects/fields.py OSType: linux or windows, nothing else"},
-	} {
-		if !slices.Equal(got[name], want) {
-			t.Errorf("%s: %q, want %q", name, got[name], want)
-		}
-	}
-}
-
 // TestSiblings holds that a parent shared by two profiles is not laid over
 // what the first of them sets.
 func TestSiblings(t *testing.T) {
