@@ -129,8 +129,8 @@ func MinDiskGiB(virtualSize int64) int64 {
 
 // HeadSize is the number of bytes with which InspectHead tells as much as can
 // be told without the end of the data. The furthest structure is the metadata
-// of a VHDX, which Hyper-V and QEMU put at 2 MiB.
-const HeadSize = 2<<20 + 128<<10
+// of a VHDX, which Hyper-V puts at 2 MiB, QEMU at 3 MiB.
+const HeadSize = 3<<20 + 128<<10
 
 // Inspect looks at a file of size bytes. The error is one of reading: whatever
 // is wrong with the content is in Info.Problems.

@@ -127,11 +127,14 @@ func (i Info) judgeFormat(u Upload) []Problem {
 
 // matches reports whether a stated disk_format suits the content. Raw is also
 // right for a disk that is encrypted as a whole, and for a VHD of fixed size,
-// which is raw data with a sector behind them.
+// which is raw data with a sector behind them: before the end of a pipe, raw
+// data may still become one.
 func (i Info) matches(stated string) bool {
 	switch stated {
 	case string(i.Format):
 		return true
+	case string(VHD):
+		return i.Format == Raw && i.Size < 0
 	case string(Raw):
 		return i.Format == LUKS || i.Format == VHD && i.Variant == "fixed"
 	case "gpt": // a name that clouds may add to disk_formats; oslo.utils' for both tables

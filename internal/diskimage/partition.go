@@ -120,7 +120,11 @@ func (in *inspection) gpt() {
 				}
 			}
 		}
-		if end := (int64(other) + 1) * sector; in.v.beyond(end) {
+		end := (int64(other) + 1) * sector // the copy is in the last sector
+		if in.v.size < 0 {
+			in.info.VirtualSize = end
+		}
+		if in.v.beyond(end) {
 			in.truncated(Forceable, "copy of the partition table", end)
 		}
 		return

@@ -16,6 +16,7 @@ const (
 	vmdkMaxTable      = 512      // entries of a grain table
 	vmdkMaxDirectory  = 128 << 20
 	vmdkAtEnd         = 1<<64 - 1 // grain directory offset: see the footer
+	vmdkCompressed    = 1 << 16   // flag
 )
 
 const hintVMDK = "qemu-img convert -O vmdk -o subformat=streamOptimized OLD NEW makes one file of it; -O qcow2 does as well"
@@ -227,26 +228,44 @@ func (in *inspection) vmdkGrains(h vmdkHeader) {
 		return
 	}
 	directory := in.table("grain directory", int64(h.grains)*vmdkSector, int64(tables)*4)
+	last, ok := in.vmdkTables(directory, h.entries)
+	if !ok || last == 0 {
+		return
+	}
+	end := last + 1
+	if h.flags&vmdkCompressed != 0 { // a grain begins with its place and length
+		if marker := in.table("grains", last, 12); marker != nil {
+			end = last + 12 + int64(binary.LittleEndian.Uint32(marker[8:]))
+		}
+	}
+	if in.v.beyond(end) {
+		in.truncated(Fatal, "grains", end)
+	}
+}
+
+// vmdkTables returns the offset of the last grain that the grain tables name, 0
+// where there is none.
+func (in *inspection) vmdkTables(directory []byte, entries uint32) (last int64, ok bool) {
 	le := binary.LittleEndian
-	table := make([]byte, h.entries*4)
+	table := make([]byte, entries*4)
 	for ; len(directory) >= 4; directory = directory[4:] {
 		off := int64(le.Uint32(directory)) * vmdkSector
 		if off == 0 {
 			continue
 		}
-		if in.v.beyond(off + int64(len(table))) {
-			in.truncated(Fatal, "grain tables", off+int64(len(table)))
-			return
+		if end := off + int64(len(table)); in.v.beyond(end) {
+			in.truncated(Fatal, "grain tables", end)
+			return 0, false
 		}
 		if in.v.read(table, off) != foundAll {
 			continue
 		}
 		for t := table; len(t) >= 4; t = t[4:] {
 			// 1 stands for a grain of zeros.
-			if grain := int64(le.Uint32(t)); grain > 1 && in.v.beyond(grain*vmdkSector+1) {
-				in.truncated(Fatal, "grains", grain*vmdkSector+1)
-				return
+			if grain := int64(le.Uint32(t)); grain > 1 {
+				last = max(last, grain*vmdkSector)
 			}
 		}
 	}
+	return last, true
 }
