@@ -98,7 +98,7 @@ func defaultProfile(env *Env, set *profiles.Set, o createOptions, guest *profile
 		for _, p := range o.properties {
 			switch p.key {
 			case "os_type":
-				osType = p.value
+				osType = strings.ToLower(p.value)
 			case "os_distro":
 				if osType == "" {
 					osType = typeOfDistro(p.value)
@@ -113,11 +113,11 @@ func defaultProfile(env *Env, set *profiles.Set, o createOptions, guest *profile
 	return "", nil
 }
 
-// typeOfDistro returns the os_type that goes with an os_distro, "" where none is
-// known.
+// typeOfDistro returns the os_type that goes with an os_distro, in Glance's words
+// or as a short id of libosinfo; "" where none is known.
 func typeOfDistro(distro string) string {
 	for os := range osinfo.All() {
-		if os.Distro == distro {
+		if distro != "" && (os.Distro == distro || os.ShortID == distro) {
 			return os.Type
 		}
 	}
@@ -260,7 +260,7 @@ func printPlan(env *Env, o createOptions, planned plan.Image) error {
 	if o.output.Format == render.FormatTable || o.output.Format == "" {
 		return render.PlanText(env.Out, p, env.colour())
 	}
-	return render.PlanData(env.Out, p, o.output)
+	return asUsage(render.PlanData(env.Out, p, o.output))
 }
 
 // explain says on stderr where each property comes from and what it replaced.

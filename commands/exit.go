@@ -26,8 +26,8 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
 }
 
-// findingsError says that a check found something, which was printed already.
-var findingsError = errors.New("findings")
+// errFindings says that a check found something, which was printed already.
+var errFindings = errors.New("findings")
 
 // exitCode is the one mapping from what happened to an exit code.
 func exitCode(ctx context.Context, err error) int {
@@ -39,7 +39,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, findingsError):
+	case errors.Is(err, errFindings):
 		return exitFindings
 	}
 	return exitFailed

@@ -141,7 +141,7 @@ func validateProfiles(ctx context.Context, env *Env, files, parents []string) er
 		}
 	}
 	if bad {
-		return findingsError
+		return errFindings
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func Run(ctx context.Context, env *Env) int {
 		err = app.RunContext(ctx, append([]string{app.Name}, arranged...))
 	}
 	code := exitCode(ctx, err)
-	if err != nil && !errors.Is(err, findingsError) {
+	if err != nil && !errors.Is(err, errFindings) {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "image ") {
 			err = errors.New("interrupted")
 		}

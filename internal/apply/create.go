@@ -191,7 +191,7 @@ func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string
 		case err == nil && whole:
 			return c.Glance.Get(ctx, id)
 		case err == nil:
-			return image.Image{}, errors.New("Glance took the upload for complete before all data were sent")
+			return image.Image{}, errors.New("the upload was taken for complete before all data were sent")
 		}
 		err = fmt.Errorf("send the data: %w", err)
 		if ctx.Err() != nil || !transient(err) {
