@@ -33,6 +33,8 @@ type target struct {
 	admin  *glanceapi.Client // reads records back raw
 	root   string            // devcloud: path of test/devcloud, "" for the sandbox
 	label  string
+	// endpoint is the image service's address, without /v2.
+	endpoint string
 }
 
 // commands are what scripts may use beside testscript's own:
@@ -252,11 +254,11 @@ func newTarget(t *testing.T, prefix, config, root string) target {
 	for _, role := range []string{"admin", "member", "reader", "other", "appcred", "tls"} {
 		c.names[strings.ToUpper(role)] = prefix + "-" + role
 	}
-	client, err := connect(config, prefix+"-admin")
+	client, endpoint, err := connect(config, prefix+"-admin")
 	if err != nil {
 		t.Fatalf("log in to %s: %v", prefix, err)
 	}
-	c.admin = client
+	c.admin, c.endpoint = client, endpoint
 	stores, err := client.Stores(context.Background())
 	if err != nil || len(stores) < 2 {
 		t.Fatalf("stores of %s: %v, %v", prefix, stores, err)
@@ -266,7 +268,7 @@ func newTarget(t *testing.T, prefix, config, root string) target {
 	return c
 }
 
-func connect(config, name string) (*glanceapi.Client, error) {
+func connect(config, name string) (*glanceapi.Client, string, error) {
 	env := cloud.OSEnv()
 	env.LookupEnv = func(key string) (string, bool) {
 		if key == "OS_CLIENT_CONFIG_FILE" {
@@ -277,15 +279,15 @@ func connect(config, name string) (*glanceapi.Client, error) {
 	env.Environ = func() []string { return []string{"OS_CLIENT_CONFIG_FILE=" + config} }
 	loaded, err := cloud.Load(cloud.Options{Cloud: name}, env)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	s, err := cloud.Connect(ctx, loaded, cloud.ConnectOptions{UserAgent: "glance-profile-e2e"})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return glanceapi.New(s.Image), nil
+	return glanceapi.New(s.Image), s.Endpoint, nil
 }
 
 // emptyQcow2 returns a valid qcow2 version 3 image of a virtual size without
