@@ -177,23 +177,28 @@ class Starter:
             return [ports["keystone-tls"], ports["glance-tls"]]
         return [ports[name]] if name in ports else []
 
+    def runs(self, name):
+        return name in self.before and self.before[name]["running"]
+
+    def check_ports(self):
+        """Else another program's answers would be taken for a service's."""
+        for name in self.specs:
+            for port in [] if self.runs(name) else self.ports(name):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    try:
+                        probe.bind(("127.0.0.1", port))
+                    except OSError as error:
+                        raise Failure(
+                            f"port {port} for {name} is taken by another program; with "
+                            "DEVCLOUD_PORT_OFFSET=100 in the environment all move by 100"
+                        ) from error
+
     def start(self, name):
-        state = self.before.get(name)
-        if state and state["running"]:
-            if state["spec"] == self.specs[name]:
+        if self.runs(name):
+            if self.before[name]["spec"] == self.specs[name]:
                 return
             control.ask("stop", name)
-        for port in self.ports(name):
-            # Else the other program's answers would be taken for the service's.
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    raise Failure(
-                        f"port {port} for {name} is taken by another program; "
-                        "DEVCLOUD_PORT_OFFSET=100 in the environment moves all ports by 100"
-                    ) from error
         control.ask("start", name, self.specs[name])
 
     def wait(self, name):
@@ -291,6 +296,7 @@ def bring_up(arguments):
     settings = load_settings(arguments)
     lay_out(settings)
     starter = Starter(settings)
+    starter.check_ports()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         tls = pool.submit(make_tls, starter)
         make_database(starter)

@@ -54,19 +54,26 @@ class Service:
         except ProcessLookupError:
             return False
 
-    def end(self, number):
-        """Ends the group, by SIGKILL after a while; returns when all are gone."""
+    def stop(self):
+        """Asks the first process to end its workers and itself; waits for it."""
         if not self.process:
             return
+        if running(self):
+            # Not the workers: uWSGI's master hangs when they end on their own.
+            os.kill(self.process.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        self.signal(number)
-        while True:
-            reap()
-            if not self.signal(0):
-                break
-            if time.monotonic() > deadline:
-                self.signal(signal.SIGKILL)
+        while running(self) and time.monotonic() < deadline:
             time.sleep(0.01)
+            reap()
+        self.kill()
+
+    def kill(self):
+        """Kills the whole group; returns when all of it is gone."""
+        if not self.process:
+            return
+        while self.signal(signal.SIGKILL):
+            time.sleep(0.01)
+            reap()
         self.process = None
 
 
@@ -103,19 +110,19 @@ def handle(request):
         if name in services and running(services[name]):
             return {"error": f"{name} is running"}
         if name in services:
-            services[name].end(signal.SIGKILL)
+            services[name].kill()
         services[name] = Service(request["spec"])
     if name not in services:
         return {"error": f"no service {name}, there are: {', '.join(sorted(services))}"}
     service = services[name]
     if command == "start":
         if not running(service):
-            service.end(signal.SIGKILL)
+            service.kill()
             service.start()
     elif command == "stop":
-        service.end(signal.SIGTERM)
+        service.stop()
     elif command == "kill":
-        service.end(signal.SIGKILL)
+        service.kill()
     else:
         return {"error": f"no command {command}"}
     return {"pid": service.pid}
@@ -124,7 +131,7 @@ def handle(request):
 def shut_down():
     # The database last: the others write to it until they end.
     for service in reversed(list(services.values())):
-        service.end(signal.SIGTERM)
+        service.stop()
 
 
 def main():
