@@ -78,6 +78,16 @@ func TestTokenRequest(t *testing.T) {
 	}
 }
 
+// TestUnscopedToken: a token without a scope beside it is exchanged for one of
+// the default scope, as the openstack client does, not taken as it is.
+func TestUnscopedToken(t *testing.T) {
+	k := newKeystone(t)
+	mustConnect(t, map[string]string{"OS_AUTH_TYPE": "token", "OS_TOKEN": "good", "OS_AUTH_URL": k.URL + "/identity/v3"}, ConnectOptions{})
+	if want := `{"auth":{"identity":{"methods":["token"],"token":{"id":"good"}}}}`; k.bodies[0] != want {
+		t.Errorf("sent %s\nwant %s", k.bodies[0], want)
+	}
+}
+
 // TestRenew revokes the token while many requests are under way: one new token
 // serves them all.
 func TestRenew(t *testing.T) {

@@ -113,7 +113,7 @@ func (s *Session) resource(ctx context.Context, kind, name string, query url.Val
 func readable(err error) error {
 	var code gophercloud.ErrUnexpectedResponseCode
 	if errors.As(err, &code) {
-		return fmt.Errorf("Keystone answered %d: %s", code.Actual, keystoneMessage(code.Body))
+		return fmt.Errorf("status %d from Keystone: %s", code.Actual, keystoneMessage(code.Body))
 	}
 	return err
 }
