@@ -65,18 +65,13 @@ func imageSchema() map[string]any {
 }
 
 func memberSchema() map[string]any {
-	property := func(description string) map[string]any {
-		return map[string]any{"type": "string", "description": description}
+	text := func(key string, value any) map[string]any {
+		return map[string]any{"type": "string", key: value}
 	}
-	id := property("An identifier for the image")
-	id["pattern"] = uuidPattern
-	status := property("The status of this image member")
-	status["enum"] = []string{"pending", "accepted", "rejected"}
+	plain := map[string]any{"type": "string"}
 	return map[string]any{"name": "member", "properties": map[string]any{
-		"member_id": property("An identifier for the image member (tenantId)"), "image_id": id,
-		"created_at": property("Date and time of image member creation"),
-		"updated_at": property("Date and time of last modification of image member"),
-		"status":     status, "schema": map[string]any{"type": "string", "readOnly": true},
+		"member_id": plain, "image_id": text("pattern", uuidPattern), "created_at": plain, "updated_at": plain,
+		"status": text("enum", []string{"pending", "accepted", "rejected"}), "schema": text("readOnly", true),
 	}}
 }
 

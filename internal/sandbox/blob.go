@@ -44,7 +44,7 @@ func newBlob(dir string, data io.Reader, limit int64) (b *blob, err error) {
 	block, zeros := make([]byte, blockSize), make([]byte, blockSize)
 	var size int64
 	for {
-		n, err := io.ReadFull(data, block)
+		n, err := readBlock(data, block)
 		if n > 0 {
 			if limit >= 0 && size+int64(n) > limit {
 				return nil, errFull
@@ -59,7 +59,7 @@ func newBlob(dir string, data io.Reader, limit int64) (b *blob, err error) {
 			}
 			size += int64(n)
 		}
-		if errors.Is(err, io.EOF) || n < blockSize && errors.Is(err, io.ErrUnexpectedEOF) && ended(data) {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -75,11 +75,15 @@ func newBlob(dir string, data io.Reader, limit int64) (b *blob, err error) {
 	}, nil
 }
 
-// ended tells a whole body from one that broke off: io.ReadFull calls both
-// io.ErrUnexpectedEOF.
-func ended(data io.Reader) bool {
-	_, err := data.Read(make([]byte, 1))
-	return errors.Is(err, io.EOF)
+// readBlock fills block, unless the data end or break off: io.EOF is the end
+// and nothing else, which io.ReadFull does not tell from a broken connection.
+func readBlock(data io.Reader, block []byte) (n int, err error) {
+	for n < len(block) && err == nil {
+		var got int
+		got, err = data.Read(block[n:])
+		n += got
+	}
+	return n, err
 }
 
 func (b *blob) open() (*os.File, error) { return os.Open(b.path) }

@@ -52,7 +52,7 @@ type Options struct {
 	// ImportDelay is how long an import stays in status importing at least.
 	ImportDelay time.Duration
 	// Inspect tells the format of image data; nil is the sandbox's own, which
-	// knows qcow2, iso, gpt and raw.
+	// looks at the marks of the usual formats only.
 	Inspect Inspector
 	// Middleware stands before the whole cloud, as the network does: it may
 	// delay, refuse or break off any request. Nil is none.
@@ -110,7 +110,7 @@ func New(o Options) (*Cloud, error) {
 	if len(o.Stores) == 0 {
 		o.Stores = []Store{
 			{ID: "fast", Description: "the default store"}, {ID: "slow", Description: "a second store"},
-			{ID: "tiny", Description: "a store of 8 MiB", Capacity: 8 << 20},
+			{ID: "tiny", Description: "a store of 8 MiB: real answers of a full store", Capacity: 8 << 20},
 		}
 	}
 	if o.Inspect == nil {

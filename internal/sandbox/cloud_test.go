@@ -30,14 +30,18 @@ func start(t *testing.T, o sandbox.Options) *cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(c.Handler())
 	t.Cleanup(func() {
-		server.Close()
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &cloud{c, t, server.URL}
+	return &cloud{c, t, startServer(t, c)}
+}
+
+func startServer(t *testing.T, c *sandbox.Cloud) string {
+	server := httptest.NewServer(c.Handler())
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // user is one who has logged in.

@@ -51,14 +51,9 @@ func (s *imageService) drop(l location) {
 
 // octets refuses a body that is not said to be plain bytes.
 func octets(q *request) error {
-	kind := q.Header.Get("Content-Type")
-	name, _, err := mime.ParseMediaType(kind)
-	switch {
-	case kind == "":
-		return &refusal{status: http.StatusUnsupportedMediaType, detail: "Invalid content type None"}
-	case err != nil || name != "application/octet-stream":
-		kind, _, _ = strings.Cut(kind, ";")
-		return &refusal{status: http.StatusUnsupportedMediaType, detail: "Invalid content type " + kind}
+	name, _, err := mime.ParseMediaType(contentType(q.Request))
+	if err != nil || name != "application/octet-stream" {
+		return &refusal{status: http.StatusUnsupportedMediaType}
 	}
 	return nil
 }
@@ -119,11 +114,14 @@ func (s *imageService) upload(q *request, id string) error {
 		data.remove()
 		return refuse(410, "Image %s could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.", id)
 	}
-	if err := s.fill(r, data, store); err != nil {
-		data.remove()
-		r.status, r.updated = queued, s.second()
+	s.keep(r, data, store)
+	virtual, err := s.virtualSize(r, data)
+	if err != nil {
+		// The data stay where they are, though the image waits for new ones.
+		r.status, r.size, r.virtualSize = queued, nil, nil
 		return err
 	}
+	r.virtualSize = virtual
 	r.status = active
 	return q.send(http.StatusNoContent, nil)
 }
@@ -147,50 +145,43 @@ func (s *imageService) receive(ctx context.Context, body io.Reader, store string
 	return data, nil
 }
 
-// fill puts data into an image and sets what follows from it, unless the data
-// is not what the image's disk_format says (glance/location.py, set_data). The
-// lock must be held.
-func (s *imageService) fill(r *record, data *blob, store string) error {
-	var virtual int64
-	if text(r.containerFormat) == "bare" {
-		var err error
-		if virtual, err = s.virtualSize(text(r.diskFormat), data); err != nil {
-			return err
-		}
+// keep puts data into a store as all that an image has. The lock must be held.
+func (s *imageService) keep(r *record, data *blob, store string) {
+	for _, l := range r.locations {
+		s.drop(l)
 	}
+	r.locations = nil
 	s.put(r, store, data)
 	r.size, r.checksum, r.hashValue = &data.size, &data.md5, &data.sha512
 	r.hashAlgo = new("sha512")
-	if virtual > 0 {
-		r.virtualSize = &virtual
-	}
 	r.updated = s.second()
-	return nil
 }
 
-func (s *imageService) virtualSize(diskFormat string, data *blob) (int64, error) {
+// virtualSize is the size of the disk in an image, nil where it is not known,
+// unless the data is not what the image's disk_format says or is not safe: that
+// is refused, without the reason (glance/location.py, set_data;
+// glance/api/v2/image_data.py, upload).
+func (s *imageService) virtualSize(r *record, data *blob) (*int64, error) {
+	if text(r.containerFormat) != "bare" {
+		return nil, nil
+	}
 	f, err := data.open()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer f.Close()
-	found := s.inspect(f, data.size)
-	mismatch := func(format string, args ...any) error {
-		return &refusal{status: http.StatusUnsupportedMediaType, explanation: fmt.Sprintf(format, args...)}
+	found, diskFormat := s.inspect(f, data.size), text(r.diskFormat)
+	if !found.Several && !found.Unsafe {
+		switch {
+		case found.Format == diskFormat && found.VirtualSize > 0:
+			return &found.VirtualSize, nil
+		case diskFormat == "raw" && data.size > 0:
+			return &data.size, nil
+		case found.Format == diskFormat, diskFormat == "raw", found.Format == "raw" && !slices.Contains(inspected, diskFormat):
+			return nil, nil
+		}
 	}
-	switch {
-	case found.Several:
-		return 0, mismatch("Multiple formats detected")
-	case found.Unsafe:
-		return 0, mismatch("Image failed safety checks")
-	case found.Format == diskFormat:
-		return found.VirtualSize, nil
-	case diskFormat == "raw":
-		return data.size, nil
-	case found.Format == "raw" && !slices.Contains(inspected, diskFormat):
-		return 0, nil
-	}
-	return 0, mismatch("Image disk_format %s does not match stream data %s", diskFormat, found.Format)
+	return nil, &refusal{status: http.StatusUnsupportedMediaType}
 }
 
 // stage takes data into the staging area, from where an import brings it on.
@@ -227,7 +218,8 @@ func (s *imageService) download(q *request, id string) error {
 		return err
 	}
 	if data == nil {
-		return q.send(http.StatusNoContent, nil)
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
 	defer data.Close()
 	from, to, status := int64(0), data.size, http.StatusOK
@@ -273,6 +265,11 @@ func (s *imageService) open(q *request, id string) (*opened, error) {
 	}
 	if len(r.locations) == 0 {
 		return nil, nil
+	}
+	if r.size == nil {
+		// Data that were refused are still there, but nothing says how many:
+		// Glance sends "Content-Length: None", which is no HTTP.
+		panic(http.ErrAbortHandler)
 	}
 	o := &opened{size: value(r.size), checksum: text(r.checksum)}
 	if r.locations[0].data == nil {

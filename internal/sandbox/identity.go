@@ -1,10 +1,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -141,12 +144,13 @@ func (k *identity) keep(t *token) {
 type keystoneError struct {
 	status  int
 	message string
+	more    map[string]any // beside code, message and title
 }
 
 func (e *keystoneError) Error() string { return e.message }
 
 func deny(status int, format string, args ...any) error {
-	return &keystoneError{status, fmt.Sprintf(format, args...)}
+	return &keystoneError{status: status, message: fmt.Sprintf(format, args...)}
 }
 
 func unauthorized() error {
@@ -169,21 +173,34 @@ func (k *identity) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Openstack-Request-Id", requestID())
 	w.Header().Set("Vary", "X-Auth-Token")
 	status, body, err := k.answer(w, r)
-	if err != nil {
-		var known *keystoneError
-		known, ok := err.(*keystoneError)
-		if !ok {
-			known = &keystoneError{http.StatusInternalServerError, err.Error()}
-		}
+	switch known := (*keystoneError)(nil); {
+	case err == nil:
+	case errors.Is(err, errNoRoute):
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, noRoute)
+		return
+	case errors.As(err, &known):
 		if known.status == http.StatusUnauthorized {
-			w.Header().Set("Www-Authenticate", `Keystone uri="`+identityURL(r)+`"`)
+			w.Header().Set("Www-Authenticate", challenge(r))
 		}
-		status, body = known.status, map[string]any{"error": map[string]any{
-			"code": known.status, "message": known.message, "title": http.StatusText(known.status),
+		account := map[string]any{"code": known.status, "message": known.message, "title": http.StatusText(known.status)}
+		maps.Copy(account, known.more)
+		status, body = known.status, map[string]any{"error": account}
+	default:
+		status, body = http.StatusInternalServerError, map[string]any{"error": map[string]any{
+			"code": http.StatusInternalServerError, "message": err.Error(), "title": http.StatusText(http.StatusInternalServerError),
 		}}
 	}
 	writeJSON(w, r, status, body)
 }
+
+// errNoRoute is a path that Keystone does not have, which Flask answers in its
+// own way.
+var errNoRoute = errors.New("no such path")
+
+const noRoute = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n" +
+	"<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n"
 
 // writeJSON sends body, nothing where it is nil.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, body any) {
@@ -213,6 +230,9 @@ func baseURL(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
+// challenge is what both services answer to a missing or wrong token.
+func challenge(r *http.Request) string { return `Keystone uri="` + identityURL(r) + `/v3"` }
+
 func identityURL(r *http.Request) string { return baseURL(r) + "/identity" }
 
 func (k *identity) answer(w http.ResponseWriter, r *http.Request) (int, any, error) {
@@ -234,19 +254,27 @@ func (k *identity) answer(w http.ResponseWriter, r *http.Request) (int, any, err
 	case path == "v3/auth/tokens" && r.Method == http.MethodPost:
 		return k.issue(w, r)
 	}
-	rest, found := strings.CutPrefix(path, "v3/")
-	if !found {
-		return 0, nil, deny(http.StatusNotFound, "The resource could not be found.")
+	rest, _ := strings.CutPrefix(path, "v3/")
+	first, id, _ := strings.Cut(rest, "/")
+	if !slices.Contains([]string{"auth/tokens", "auth/projects", "auth/catalog"}, rest) &&
+		first != "projects" && first != "domains" || strings.Contains(id, "/") && first != "auth" {
+		return 0, nil, errNoRoute
+	}
+	if !get && (rest != "auth/tokens" || r.Method != http.MethodDelete) {
+		allowed := "OPTIONS, HEAD, GET"
+		if rest == "auth/tokens" {
+			allowed = "OPTIONS, POST, DELETE, HEAD, GET"
+		}
+		w.Header().Set("Allow", allowed)
+		return http.StatusMethodNotAllowed, map[string]any{"message": "The method is not allowed for the requested URL."}, nil
 	}
 	caller := k.valid(r.Header.Get("X-Auth-Token"))
 	if caller == nil {
 		return 0, nil, unauthorized()
 	}
-	first, id, _ := strings.Cut(rest, "/")
 	switch {
 	case rest == "auth/tokens":
 		return k.subject(w, r, caller)
-	case !get:
 	case rest == "auth/projects":
 		return http.StatusOK, collection(r, "projects", []any{project(r, caller.who.project)}), nil
 	case rest == "auth/catalog":
@@ -290,10 +318,8 @@ func (k *identity) answer(w http.ResponseWriter, r *http.Request) (int, any, err
 		return http.StatusOK, collection(r, "domains", list), nil
 	case first == "domains" && id == domainID:
 		return http.StatusOK, map[string]any{"domain": domain(r)}, nil
-	case first == "domains":
-		return 0, nil, deny(http.StatusNotFound, "Could not find domain: %s.", id)
 	}
-	return 0, nil, deny(http.StatusNotFound, "The resource could not be found.")
+	return 0, nil, deny(http.StatusNotFound, "Could not find domain: %s.", id)
 }
 
 func collection(r *http.Request, name string, list []any) map[string]any {
@@ -344,13 +370,8 @@ func catalog(r *http.Request) []any {
 func (k *identity) subject(w http.ResponseWriter, r *http.Request, caller *token) (int, any, error) {
 	id := r.Header.Get("X-Subject-Token")
 	t := k.valid(id)
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodDelete:
-	default:
-		return 0, nil, deny(http.StatusMethodNotAllowed, "The method is not allowed for the requested URL.")
-	}
 	if t == nil {
-		return 0, nil, deny(http.StatusNotFound, "Could not find token: %s.", id)
+		return 0, nil, noToken(id)
 	}
 	if caller.id != t.id && !caller.has("admin") && caller.who.name != t.who.name {
 		return 0, nil, forbidden(map[string]string{
@@ -365,17 +386,29 @@ func (k *identity) subject(w http.ResponseWriter, r *http.Request, caller *token
 	return http.StatusOK, map[string]any{"token": t.render(r)}, nil
 }
 
+// noToken is what becomes of a token that is not valid: one that is no token
+// at all is told from one that has ended.
+func noToken(id string) error {
+	if !strings.HasPrefix(id, tokenPrefix) {
+		return deny(http.StatusNotFound, "Could not recognize Fernet token")
+	}
+	return deny(http.StatusNotFound, "Could not find token: %s.", id)
+}
+
+// tokenPrefix begins every Fernet token of this century.
+const tokenPrefix = "gAAAA"
+
 // authRequest is the body of POST /v3/auth/tokens.
 type authRequest struct {
 	Identity *struct {
-		Methods  []string `json:"methods"`
-		Password struct {
+		Methods  *[]string `json:"methods"`
+		Password *struct {
 			User userRef `json:"user"`
 		} `json:"password"`
-		Token struct {
+		Token *struct {
 			ID string `json:"id"`
 		} `json:"token"`
-		AppCredential struct {
+		AppCredential *struct {
 			ID     string  `json:"id"`
 			Name   string  `json:"name"`
 			Secret string  `json:"secret"`
@@ -440,6 +473,11 @@ func readAuth(r *http.Request) (*authRequest, error) {
 		return nil, missing("auth", "request body")
 	case body.Auth.Identity == nil:
 		return nil, deny(http.StatusBadRequest, "'identity' is a required property")
+	case body.Auth.Identity.Methods == nil:
+		return nil, deny(http.StatusBadRequest, "Invalid input for field 'identity': 'methods' is a required property")
+	}
+	if p := body.Auth.Identity.Password; p != nil && p.User.ID == "" && p.User.Name == "" {
+		return nil, deny(http.StatusBadRequest, "Invalid input for field identity/password/user: id or name must be present.")
 	}
 	return body.Auth, nil
 }
@@ -448,8 +486,8 @@ func readAuth(r *http.Request) (*authRequest, error) {
 func (k *identity) authenticate(request *authRequest) (*token, error) {
 	now := k.now().UTC()
 	t := &token{
-		id:       "gAAAA" + plainID(uuid.New()) + plainID(uuid.New()),
-		methods:  request.Identity.Methods,
+		id:       tokenPrefix + plainID(uuid.New()) + plainID(uuid.New()),
+		methods:  *request.Identity.Methods,
 		auditIDs: []string{plainID(uuid.New())[:22]},
 		issued:   now,
 		expires:  now.Add(k.lifetime),
@@ -459,28 +497,32 @@ func (k *identity) authenticate(request *authRequest) (*token, error) {
 		return nil, unauthorized()
 	}
 	for _, method := range t.methods {
-		switch method {
-		case "password":
-			who, ok := byPassword(request.Identity.Password.User)
+		given := request.Identity
+		switch {
+		case method == "password" && given.Password != nil:
+			who, ok := byPassword(given.Password.User)
 			if !ok {
 				return nil, unauthorized()
 			}
 			t.who = who
-		case "token":
-			if from = k.valid(request.Identity.Token.ID); from == nil {
-				return nil, unauthorized()
+		case method == "token" && given.Token != nil:
+			if from = k.valid(given.Token.ID); from == nil {
+				return nil, noToken(given.Token.ID)
 			}
 			t.who, t.expires = from.who, from.expires
 			t.auditIDs = append(t.auditIDs, from.auditIDs[len(from.auditIDs)-1])
 			t.methods = merge(from.methods, t.methods)
-		case "application_credential":
-			given := request.Identity.AppCredential
-			if !isAppCredential(given.ID, given.Name, given.User) || !same(given.Secret, appCredential.secret) {
+		case method == "application_credential" && given.AppCredential != nil:
+			c := given.AppCredential
+			if !isAppCredential(c.ID, c.Name, c.User) {
+				return nil, deny(http.StatusNotFound, "Could not find Application Credential: %s.", cmp.Or(c.ID, c.Name))
+			}
+			if !same(c.Secret, appCredential.secret) {
 				return nil, unauthorized()
 			}
 			t.who, t.appCredential = byName(appCredential.user), true
 		default:
-			return nil, unauthorized()
+			return nil, missing(method, "identity")
 		}
 	}
 	if err := t.narrow(request.Scope, from); err != nil {
@@ -525,7 +567,11 @@ func (t *token) narrow(asked json.RawMessage, from *token) error {
 	if t.appCredential || from != nil && from.appCredential {
 		// An application credential is bound to its project.
 		if len(asked) > 0 {
-			return unauthorized()
+			return &keystoneError{
+				status:  http.StatusUnauthorized,
+				message: "Error authenticating with application credential: Application credentials cannot request a scope.",
+				more:    map[string]any{"identity": map[string]any{}},
+			}
 		}
 		t.appCredential = true
 		t.scope, t.roles = scope{project: t.who.project}, t.who.roles

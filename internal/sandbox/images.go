@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"mime"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -24,6 +26,9 @@ const (
 	importTask    = "os_glance_import_task"
 )
 
+// ownStores are Glance's working places, which it names among the stores.
+var ownStores = []string{"os_glance_staging_store", "os_glance_tasks_store"}
+
 // The names that only Glance itself may set (glance/api/v2/images.py,
 // RequestDeserializer; glance/domain/__init__.py, ImageFactory).
 var (
@@ -35,11 +40,8 @@ var (
 
 func readOnly(name string) error { return refuse(403, "Attribute '%s' is read-only.", name) }
 
-func checkReserved(name string) error {
-	if slices.Contains(reserved, name) || strings.HasPrefix(name, reservedSpace) {
-		return refuse(403, "Attribute '%s' is reserved.", name)
-	}
-	return nil
+func isReserved(name string) bool {
+	return slices.Contains(reserved, name) || strings.HasPrefix(name, reservedSpace)
 }
 
 func (s *imageService) show(q *request, id string) error {
@@ -55,7 +57,7 @@ func (s *imageService) show(q *request, id string) error {
 	if err := permit(q.caller, "get_image", r); err != nil {
 		return err
 	}
-	return q.send(http.StatusOK, r.view())
+	return q.send(http.StatusOK, r.view(q.caller))
 }
 
 func (s *imageService) create(q *request) error {
@@ -71,7 +73,7 @@ func (s *imageService) create(q *request) error {
 		return err
 	}
 	now := s.second()
-	r := &record{status: queued, visibility: "shared", created: now, updated: now, properties: map[string]string{}}
+	r := &record{status: queued, visibility: "shared", created: now, updated: now, properties: map[string]*string{}}
 	owner, stated := image["owner"]
 	if !stated {
 		owner = q.caller.projectID()
@@ -104,19 +106,20 @@ func (s *imageService) create(q *request) error {
 	if len(r.properties) > maxProperties {
 		return tooManyProperties(len(r.properties))
 	}
-	if err := r.fits(); err != nil {
+	if err := r.storable(nil); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all[r.id] != nil {
+	// The record of a deleted image stays in Glance's database.
+	if s.ids[r.id] {
 		return refuse(409, "Image ID %s already exists!", r.id)
 	}
-	s.all[r.id] = r
+	s.all[r.id], s.ids[r.id] = r, true
 	q.w.Header().Set("Location", baseURL(q.Request)+"/image/v2/images/"+r.id)
 	q.w.Header().Set("Openstack-Image-Import-Methods", strings.Join(importMethods, ","))
-	q.w.Header().Set("Openstack-Image-Store-Ids", strings.Join(s.storeIDs(), ","))
-	return q.send(http.StatusCreated, r.view())
+	q.w.Header().Set("Openstack-Image-Store-Ids", strings.Join(append(s.storeIDs(), ownStores...), ","))
+	return q.send(http.StatusCreated, r.view(q.caller))
 }
 
 // checkNew is what Glance finds wrong before it asks who wants it.
@@ -130,14 +133,14 @@ func checkNew(image map[string]any) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(image)) {
-		if fieldNamed(name) != nil {
+		if isBase(name) {
 			continue
 		}
 		if utf8.RuneCountInString(name) > maxNameChars {
 			return refuse(400, "Custom property should not be greater than 255 characters.")
 		}
-		if err := checkReserved(name); err != nil {
-			return err
+		if isReserved(name) {
+			return &refusal{status: 403, detail: fmt.Sprintf("Attribute '%s' is reserved.", name)}
 		}
 	}
 	return nil
@@ -146,7 +149,11 @@ func checkNew(image map[string]any) error {
 func permitNew(t *token, r *record, visibility string) error {
 	if !allowed(t, "add_image", r) {
 		if text(r.owner) != t.projectID() {
-			return refuse(403, "You are not permitted to create images owned by '%s'", text(r.owner))
+			owner := "None"
+			if r.owner != nil {
+				owner = *r.owner
+			}
+			return &refusal{status: 403, detail: fmt.Sprintf("You are not permitted to create images owned by '%s'", owner)}
 		}
 		return refuse(403, "You are not authorized to complete add_image action.")
 	}
@@ -176,6 +183,7 @@ func (r *record) set(name string, value any) error {
 		*into = n
 		return nil
 	}
+	var custom *string
 	switch name {
 	case "name":
 		optional(&r.name)
@@ -215,7 +223,8 @@ func (r *record) set(name string, value any) error {
 		}
 		r.tags = tags
 	default:
-		r.properties[name] = value.(string)
+		optional(&custom)
+		r.properties[name] = custom
 	}
 	return nil
 }
@@ -224,9 +233,11 @@ func tooManyTags(n int) error {
 	return refuse(413, "The limit has been exceeded on the number of allowed image tags. Attempted: %d, Maximum: %d", n, maxTags)
 }
 
-// fits checks what the database would refuse (glance/db/sqlalchemy/api.py,
-// _validate_db_int; glance/common/utils.py, no_4byte_params).
-func (r *record) fits() error {
+// storable checks what Glance's database would refuse of a record that shall
+// take the place of old, which is nil for a new one (glance/db/sqlalchemy/api.py,
+// _validate_db_int, _set_properties_for_image, _image_tag_delete;
+// glance/common/utils.py, no_4byte_params).
+func (r *record) storable(old *record) error {
 	for _, f := range []struct {
 		name  string
 		value int64
@@ -235,7 +246,58 @@ func (r *record) fits() error {
 			return refuse(400, "'%s' value out of range, must not exceed %d.", f.name, math.MaxInt32)
 		}
 	}
+	fields := map[string]*string{"name": r.name, "owner": r.owner}
+	maps.Copy(fields, r.properties)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if beyondBasicPlane(name) {
+			return refuse(400, "Property names can't contain 4 byte unicode.")
+		}
+		if beyondBasicPlane(text(fields[name])) {
+			return refuse(400, "%s can't contain 4 byte unicode characters.", pythonTitle(name))
+		}
+	}
+	if slices.ContainsFunc(r.tags, beyondBasicPlane) {
+		return refuse(400, "Param values can't contain 4 byte unicode.")
+	}
+	// A property keeps its row when it is removed, and rows are unique by
+	// MariaDB's idea of equal names.
+	for _, name := range slices.Sorted(maps.Keys(r.properties)) {
+		if slices.Contains(r.named, name) {
+			continue
+		}
+		if slices.ContainsFunc(r.named, func(other string) bool { return equal(other, name) }) {
+			return &refusal{status: http.StatusInternalServerError}
+		}
+		r.named = append(r.named, name)
+	}
+	if old == nil {
+		return nil
+	}
+	// Tags are not unique, but one that is removed must be found only once.
+	for _, tag := range old.tags {
+		gone := !slices.Contains(r.tags, tag)
+		if gone && slices.ContainsFunc(old.tags, func(other string) bool { return other != tag && equal(other, tag) }) {
+			return &refusal{status: http.StatusInternalServerError}
+		}
+	}
 	return nil
+}
+
+func beyondBasicPlane(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return c > 0xffff })
+}
+
+// pythonTitle writes the first letter of each word large, as str.title does.
+func pythonTitle(s string) string {
+	inWord := false
+	return strings.Map(func(c rune) rune {
+		first := unicode.IsLetter(c) && !inWord
+		inWord = unicode.IsLetter(c)
+		if first {
+			return unicode.ToTitle(c)
+		}
+		return unicode.ToLower(c)
+	}, s)
 }
 
 // change is one step of a JSON patch that has passed the checks that need no
@@ -252,7 +314,7 @@ const (
 )
 
 func (s *imageService) update(q *request, id string) error {
-	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	kind, _, _ := mime.ParseMediaType(contentType(q.Request))
 	if kind != patchDraft4 && kind != patchDraft10 {
 		return &refusal{status: http.StatusUnsupportedMediaType,
 			header: http.Header{"Accept-Patch": {patchDraft4 + ", " + patchDraft10}}}
@@ -286,7 +348,7 @@ func (s *imageService) update(q *request, id string) error {
 		}
 	}
 	if len(changes) == 0 {
-		return q.send(http.StatusOK, r.view())
+		return q.send(http.StatusOK, r.view(q.caller))
 	}
 	custom, grown := 0, false
 	for name := range r.properties {
@@ -300,12 +362,12 @@ func (s *imageService) update(q *request, id string) error {
 	if grown && custom > maxProperties {
 		return tooManyProperties(custom)
 	}
-	if err := r.fits(); err != nil {
+	if err := r.storable(old); err != nil {
 		return err
 	}
 	r.updated = s.second()
 	s.all[id] = r
-	return q.send(http.StatusOK, r.view())
+	return q.send(http.StatusOK, r.view(q.caller))
 }
 
 func readChange(raw any, kind string) (change, error) {
@@ -366,8 +428,8 @@ func readChange(raw any, kind string) (change, error) {
 	if slices.Contains(readOnlyPatch, c.name) {
 		return c, readOnly(c.name)
 	}
-	if err := checkReserved(c.name); err != nil {
-		return c, err
+	if isReserved(c.name) {
+		return c, refuse(403, "Attribute '%s' is reserved.", c.name)
 	}
 	if c.op != "remove" && depth == 1 {
 		return c, validate(map[string]any{c.name: c.value})
@@ -413,6 +475,9 @@ func readPointer(pointer string) ([]string, error) {
 // apply does one step of a patch (glance/api/v2/images.py, _do_add and others).
 func (r *record) apply(t *token, step change, draft4 bool) error {
 	if step.name == "locations" {
+		if step.op == "remove" && !t.has("admin") {
+			return refuse(403, "You are not authorized to complete delete_image_location action.")
+		}
 		// show_multiple_locations is off, as it is unless switched on.
 		what := map[string]string{"add": "add", "replace": "update", "remove": "remove"}[step.op]
 		if step.op == "replace" && isEmpty(step.value) {
@@ -434,7 +499,7 @@ func (r *record) apply(t *token, step change, draft4 bool) error {
 		return err
 	}
 	_, there := r.properties[step.name]
-	base := fieldNamed(step.name) != nil
+	base := isBase(step.name) || attributes[step.name] != ""
 	switch {
 	case step.op == "remove" && base:
 		return &refusal{status: 403, detail: "Property " + step.name + " may not be removed."}
@@ -446,8 +511,33 @@ func (r *record) apply(t *token, step change, draft4 bool) error {
 		delete(r.properties, step.name)
 		return nil
 	}
+	switch attributes[step.name] {
+	case breaks:
+		return &refusal{status: http.StatusInternalServerError}
+	case loses:
+		return refuse(404, "No image found with ID %s", str(step.value))
+	case vanishes:
+		return nil
+	}
 	return r.set(step.name, step.value)
 }
+
+// attributes are the names that Glance's own object for an image has beside
+// its fields. A patch of a property of that name changes the object instead,
+// which does nothing that lasts, or breaks it (glance/api/v2/images.py, _do_add;
+// glance/notifier.py, ImageProxy). A new image may have them as properties.
+var attributes = map[string]string{
+	"base": breaks, "extra_properties": breaks, "image_id": loses,
+	"member": vanishes, "context": vanishes, "repo": vanishes, "notifier": vanishes, "helper": vanishes,
+	"delete": vanishes, "deactivate": vanishes, "reactivate": vanishes, "get_data": vanishes, "set_data": vanishes,
+	"get_payload": vanishes, "get_super_class": vanishes, "send_notification": vanishes,
+}
+
+const (
+	breaks   = "answers 500"
+	loses    = "looks for another image"
+	vanishes = "does nothing"
+)
 
 func isEmpty(value any) bool {
 	list, isList := value.([]any)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -31,11 +32,20 @@ type task struct {
 	created, updated                time.Time
 }
 
+// taskLife is how long Glance keeps a task that has ended.
+const taskLife = 48 * time.Hour
+
 func (t *task) view() map[string]any {
+	micro := func(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000000") }
+	var result any
+	if t.status == "success" {
+		result = map[string]any{"image_id": t.image}
+	}
 	return map[string]any{
 		"id": t.id, "type": "api_image_import", "status": t.status, "owner": t.owner, "image_id": t.image,
-		"user_id": t.user, "request_id": t.request, "message": t.message, "input": t.input, "result": nil,
-		"expires_at": nil, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
+		"user_id": t.user, "request_id": t.request, "message": t.message, "input": t.input, "result": result,
+		"deleted": false, "deleted_at": nil, "expires_at": micro(t.created.Add(taskLife)),
+		"created_at": micro(t.created), "updated_at": micro(t.updated),
 	}
 }
 
@@ -67,7 +77,10 @@ func readImport(q *request) (*importRequest, error) {
 	if !slices.Contains(importMethods, i.method) {
 		return nil, refuse(400, "Unknown import method name '%s'.", i.method)
 	}
-	i.uri, _ = method["uri"].(string)
+	i.uri = "None"
+	if uri, ok := method["uri"]; ok {
+		i.uri = str(uri)
+	}
 	for field, into := range map[string]*bool{"all_stores_must_succeed": &i.allMust, "all_stores": &i.toAll} {
 		if given, ok := body[field]; ok {
 			if *into, ok = given.(bool); !ok {
@@ -141,7 +154,7 @@ func (s *imageService) startImport(q *request, id string) error {
 	if i.method == "copy-image" {
 		if done, err := i.skipPresent(r); done || err != nil {
 			if err == nil {
-				q.w.WriteHeader(http.StatusAccepted)
+				return q.send(http.StatusAccepted, nil)
 			}
 			return err
 		}
@@ -156,7 +169,7 @@ func (s *imageService) startImport(q *request, id string) error {
 		input: map[string]any{"image_id": id, "import_req": i.body, "backend": i.stores},
 	}
 	s.tasks[t.id] = t
-	r.properties[importTask] = t.id
+	r.properties[importTask] = &t.id
 	r.merge(importingTo, i.stores)
 	r.merge(failedImport, nil)
 	delete(r.properties, stageHost)
@@ -168,8 +181,7 @@ func (s *imageService) startImport(q *request, id string) error {
 	r.updated = now
 	s.all[id] = r
 	s.work.Go(func() { s.runImport(t, i, time.After(s.delay)) })
-	q.w.WriteHeader(http.StatusAccepted)
-	return nil
+	return q.send(http.StatusAccepted, nil)
 }
 
 // importable refuses an image that is in the wrong state for a method.
@@ -206,22 +218,23 @@ func (i *importRequest) skipPresent(r *record) (bool, error) {
 	return len(i.stores) == 0, nil
 }
 
-// downloadable is Glance's filter with its usual settings: http and https, to
-// the usual ports or one that is not stated.
+// downloadable lets through what is on this machine: a sandbox has no business
+// in the network. Glance's own filter has other defaults, but answers alike.
 func downloadable(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname())
 }
 
 // merge adds stores to a list that is kept as a property.
 func (r *record) merge(property string, stores []string) {
 	set := map[string]bool{}
-	for _, store := range append(strings.Split(r.properties[property], ","), stores...) {
+	for _, store := range append(strings.Split(text(r.properties[property]), ","), stores...) {
 		if store != "" {
 			set[store] = true
 		}
 	}
-	r.properties[property] = strings.Join(slices.Sorted(maps.Keys(set)), ",")
+	r.properties[property] = new(strings.Join(slices.Sorted(maps.Keys(set)), ","))
 }
 
 // runImport does the work of an import once ready fires.
@@ -251,29 +264,32 @@ func (s *imageService) runImport(t *task, i *importRequest, ready <-chan time.Ti
 			break
 		}
 		if room := s.room(store); room >= 0 && room < data.size {
-			err = fmt.Errorf("there is not enough disk space on the image storage media")
+			err = errors.New("the store is full")
 		} else if n == 0 && i.method != "copy-image" {
-			err = s.fill(r, data, store)
+			if r.virtualSize, err = s.virtualSize(r, data); err == nil {
+				s.keep(r, data, store)
+			}
 		} else {
 			s.put(r, store, data)
 		}
 	}
-	r.properties[importingTo] = ""
+	r.properties[importingTo] = new("")
 	delete(r.properties, importTask)
 	r.updated = s.second()
-	switch {
-	case err == nil:
-		t.status = "success"
+	if err == nil {
+		t.status, t.message = "success", fmt.Sprintf("Copied %d MiB", data.size>>20)
 		r.status = active
-	default:
-		t.status, t.message = "failure", err.Error()
-		r.merge(failedImport, i.stores)
-		if i.method != "copy-image" {
-			r.status, r.size, r.virtualSize = queued, nil, nil
-		}
-		if data != nil && data.users == 0 {
-			data.remove()
-		}
+		return
+	}
+	// What went wrong is in Glance's log only.
+	t.status, t.message = "failure", "Task failed due to Internal Error"
+	r.merge(failedImport, i.stores)
+	if i.method == "web-download" {
+		r.status, r.size, r.virtualSize = queued, nil, nil
+	}
+	// What was staged and could not be imported stays in status importing.
+	if data != nil && data.users == 0 {
+		data.remove()
 	}
 }
 
@@ -287,7 +303,7 @@ func (s *imageService) importData(t *task, i *importRequest) (*blob, error) {
 	r := s.all[t.image]
 	switch {
 	case r == nil:
-		return nil, fmt.Errorf("the image was deleted")
+		return nil, errors.New("the image was deleted")
 	case i.method == "glance-direct":
 		return r.staged, nil
 	case r.locations[0].data == nil:
@@ -307,7 +323,11 @@ func (s *imageService) fetch(ctx context.Context, address string) (*blob, error)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("HTTP Error %d: %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+		return nil, fmt.Errorf("the answer is %s", answer.Status)
+	}
+	if answer.ContentLength < 0 {
+		// Glance takes the length for a number, and falls over.
+		return nil, errors.New("the answer does not state its length")
 	}
 	return newBlob(s.dir, answer.Body, -1)
 }

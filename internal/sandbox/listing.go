@@ -137,7 +137,7 @@ func (s *imageService) index(q *request) error {
 	views := make([]any, 0, len(list))
 	for _, r := range list {
 		if allowed(q.caller, "get_image", r) {
-			views = append(views, r.view())
+			views = append(views, r.view(q.caller))
 		}
 	}
 	body := map[string]any{"images": views, "first": "/v2/images", "schema": "/v2/schemas/images"}
@@ -178,11 +178,10 @@ func readSort(query params) (sortKeys, error) {
 			}
 		}
 	} else {
-		// WebOb's pop takes the last of several, so the order turns round.
-		for _, name := range slices.Backward(query.all("sort_key")) {
+		for _, name := range query.all("sort_key") {
 			names = append(names, strings.TrimSpace(name))
 		}
-		for _, dir := range slices.Backward(query.all("sort_dir")) {
+		for _, dir := range query.all("sort_dir") {
 			dirs = append(dirs, strings.TrimSpace(dir))
 		}
 		if err := checkSort(names, dirs); err != nil {
@@ -396,8 +395,8 @@ func readFilter(name, want string) (filter, error) {
 	}
 	if column(name) == nil {
 		return func(r *record) bool {
-			have, ok := r.properties[name]
-			return ok && equal(have, want)
+			have := r.properties[name]
+			return have != nil && equal(*have, want)
 		}, nil
 	}
 	return func(r *record) bool {

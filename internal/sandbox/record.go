@@ -36,7 +36,8 @@ type record struct {
 	hashAlgo        *string
 	hashValue       *string
 	tags            []string // sorted, each once
-	properties      map[string]string
+	properties      map[string]*string
+	named           []string // properties that the image has or once had
 	created         time.Time
 	updated         time.Time
 
@@ -64,6 +65,7 @@ func (r *record) clone() *record {
 	c := *r
 	c.tags = slices.Clone(r.tags)
 	c.properties = maps.Clone(r.properties)
+	c.named = slices.Clone(r.named)
 	c.locations = slices.Clone(r.locations)
 	c.members = slices.Clone(r.members)
 	return &c
@@ -125,8 +127,9 @@ func text(s *string) string {
 }
 
 // view is the image as Glance's JSON has it. The server's own names come last:
-// a custom property of the same name is there, but not seen.
-func (r *record) view() map[string]any {
+// a custom property of the same name is there, but not seen. Where the data of a
+// deactivated image is, only an admin sees.
+func (r *record) view(t *token) map[string]any {
 	view := map[string]any{}
 	for name, value := range r.properties {
 		if name != stageHost {
@@ -142,7 +145,7 @@ func (r *record) view() map[string]any {
 		"self": "/v2/images/" + r.id, "file": "/v2/images/" + r.id + "/file", "schema": "/v2/schemas/image",
 		"tags": append([]string{}, r.tags...),
 	})
-	if len(r.locations) > 0 {
+	if len(r.locations) > 0 && (r.status != deactivated || t.has("admin")) {
 		view["stores"] = strings.Join(r.stores(), ",")
 	}
 	return view

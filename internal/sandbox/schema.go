@@ -11,16 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// field is the schema of one base field (glance/api/v2/images.py,
-// get_base_properties).
+// field is the schema of one field of an image (glance/api/v2/images.py,
+// get_base_properties), or of a custom property that Glance's schema-image.json
+// knows as packages install it. What Glance says about them in words is left
+// out.
 type field struct {
-	name        string
-	types       []string // of JSON; null first where allowed
-	description string
-	readOnly    bool
-	enum        []any
-	maxLength   int
-	pattern     string
+	name      string
+	types     []string // of JSON; null first where allowed
+	custom    bool
+	readOnly  bool
+	enum      []any
+	maxLength int
+	uuid      bool
 }
 
 var (
@@ -40,44 +42,50 @@ const uuidPattern = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-
 
 var isUUID = regexp.MustCompile(uuidPattern)
 
+var (
+	aText      = []string{"string"}
+	textOrNull = []string{"null", "string"}
+	aNumber    = []string{"integer"}
+	numOrNull  = []string{"null", "integer"}
+	aBoolean   = []string{"boolean"}
+)
+
 var fields = []field{
-	{name: "id", types: []string{"string"}, description: "An identifier for the image", pattern: uuidPattern},
-	{name: "name", types: []string{"null", "string"}, description: "Descriptive name for the image", maxLength: 255},
-	{name: "status", types: []string{"string"}, description: "Status of the image", readOnly: true, enum: []any{
+	{name: "id", types: aText, uuid: true},
+	{name: "name", types: textOrNull, maxLength: 255},
+	{name: "status", types: aText, readOnly: true, enum: []any{
 		"queued", "saving", "active", "killed", "deleted", "uploading", "importing", "pending_delete", "deactivated"}},
-	{name: "visibility", types: []string{"string"}, description: "Scope of image accessibility",
-		enum: []any{"community", "public", "private", "shared"}},
-	{name: "protected", types: []string{"boolean"}, description: "If true, image will not be deletable."},
-	{name: "os_hidden", types: []string{"boolean"},
-		description: "If true, image will not appear in default image list response."},
-	{name: "checksum", types: []string{"null", "string"}, description: "md5 hash of image contents.", readOnly: true, maxLength: 32},
-	{name: "os_hash_algo", types: []string{"null", "string"},
-		description: "Algorithm to calculate the os_hash_value", readOnly: true, maxLength: 64},
-	{name: "os_hash_value", types: []string{"null", "string"},
-		description: "Hexdigest of the image contents using the algorithm specified by the os_hash_algo",
-		readOnly:    true, maxLength: 128},
-	{name: "owner", types: []string{"null", "string"}, description: "Owner of the image", maxLength: 255},
-	{name: "size", types: []string{"null", "integer"}, description: "Size of image file in bytes", readOnly: true},
-	{name: "virtual_size", types: []string{"null", "integer"}, description: "Virtual size of image in bytes", readOnly: true},
-	{name: "container_format", types: []string{"null", "string"}, description: "Format of the container",
-		enum: orNull(containerFormats)},
-	{name: "disk_format", types: []string{"null", "string"}, description: "Format of the disk", enum: orNull(diskFormats)},
-	{name: "created_at", types: []string{"string"}, description: "Date and time of image registration", readOnly: true},
-	{name: "updated_at", types: []string{"string"},
-		description: "Date and time of the last image modification", readOnly: true},
-	{name: "tags", types: []string{"array"}, description: "List of strings related to the image"},
-	{name: "direct_url", types: []string{"string"},
-		description: "URL to access the image file kept in external store", readOnly: true},
-	{name: "min_ram", types: []string{"integer"}, description: "Amount of ram (in MB) required to boot image."},
-	{name: "min_disk", types: []string{"integer"}, description: "Amount of disk space (in GB) required to boot image."},
-	{name: "self", types: []string{"string"}, description: "An image self url", readOnly: true},
-	{name: "file", types: []string{"string"}, description: "An image file url", readOnly: true},
-	{name: "stores", types: []string{"string"}, readOnly: true,
-		description: "Store in which image data resides.  Only present when the operator has enabled multiple stores.  " +
-			"May be a comma-separated list of store identifiers."},
-	{name: "schema", types: []string{"string"}, description: "An image schema url", readOnly: true},
-	{name: "locations", types: []string{"array"},
-		description: "A set of URLs to access the image file kept in external store"},
+	{name: "visibility", types: aText, enum: []any{"community", "public", "private", "shared"}},
+	{name: "protected", types: aBoolean},
+	{name: "os_hidden", types: aBoolean},
+	{name: "checksum", types: textOrNull, readOnly: true, maxLength: 32},
+	{name: "os_hash_algo", types: textOrNull, readOnly: true, maxLength: 64},
+	{name: "os_hash_value", types: textOrNull, readOnly: true, maxLength: 128},
+	{name: "owner", types: textOrNull, maxLength: 255},
+	{name: "size", types: numOrNull, readOnly: true},
+	{name: "virtual_size", types: numOrNull, readOnly: true},
+	{name: "container_format", types: textOrNull, enum: orNull(containerFormats)},
+	{name: "disk_format", types: textOrNull, enum: orNull(diskFormats)},
+	{name: "created_at", types: aText, readOnly: true},
+	{name: "updated_at", types: aText, readOnly: true},
+	{name: "tags", types: []string{"array"}},
+	{name: "direct_url", types: aText, readOnly: true},
+	{name: "min_ram", types: aNumber},
+	{name: "min_disk", types: aNumber},
+	{name: "self", types: aText, readOnly: true},
+	{name: "file", types: aText, readOnly: true},
+	{name: "stores", types: aText, readOnly: true},
+	{name: "schema", types: aText, readOnly: true},
+	{name: "locations", types: []string{"array"}},
+	{name: "kernel_id", types: textOrNull, custom: true, uuid: true},
+	{name: "ramdisk_id", types: textOrNull, custom: true, uuid: true},
+	{name: "instance_uuid", types: aText, custom: true},
+	{name: "architecture", types: aText, custom: true},
+	{name: "os_distro", types: aText, custom: true},
+	{name: "os_version", types: aText, custom: true},
+	{name: "description", types: aText, custom: true},
+	{name: "cinder_encryption_key_id", types: aText, custom: true},
+	{name: "cinder_encryption_key_deletion_policy", types: aText, custom: true, enum: []any{"on_image_deletion", "do_not_delete"}},
 }
 
 func fieldNamed(name string) *field {
@@ -85,6 +93,12 @@ func fieldNamed(name string) *field {
 		return &fields[i]
 	}
 	return nil
+}
+
+// isBase tells an image's own fields from custom properties.
+func isBase(name string) bool {
+	f := fieldNamed(name)
+	return f != nil && !f.custom
 }
 
 // validate checks an image, or the part of one that a patch sets, as Glance
@@ -132,8 +146,8 @@ func (f *field) check(value any) error {
 	if isText && f.maxLength > 0 && utf8.RuneCountInString(s) > f.maxLength {
 		return fail("maxLength", repr(value)+" is too long")
 	}
-	if isText && f.pattern != "" && !isUUID.MatchString(s) {
-		return fail("pattern", repr(value)+" does not match "+repr(f.pattern))
+	if isText && f.uuid && !isUUID.MatchString(s) {
+		return fail("pattern", repr(value)+" does not match "+repr(uuidPattern))
 	}
 	if f.name != "tags" {
 		return nil
@@ -253,15 +267,15 @@ func quote(s string) string {
 
 // python writes the field's schema as Python shows a dict.
 func (f *field) python() string {
-	parts := []string{"'description': " + repr(f.description)}
+	var parts []string
 	if f.enum != nil {
 		parts = append(parts, "'enum': "+repr(f.enum))
 	}
 	if f.maxLength > 0 {
 		parts = append(parts, "'maxLength': "+strconv.Itoa(f.maxLength))
 	}
-	if f.pattern != "" {
-		parts = append(parts, "'pattern': "+repr(f.pattern))
+	if f.uuid {
+		parts = append(parts, "'pattern': "+repr(uuidPattern))
 	}
 	if f.readOnly {
 		parts = append(parts, "'readOnly': True")
@@ -275,7 +289,10 @@ func (f *field) python() string {
 
 // json is the field's schema as Glance publishes it.
 func (f *field) json() map[string]any {
-	out := map[string]any{"description": f.description, "type": f.types[0]}
+	out := map[string]any{"type": f.types[0]}
+	if f.custom {
+		out["is_base"] = false
+	}
 	if len(f.types) > 1 {
 		out["type"] = f.types
 	}
@@ -285,8 +302,8 @@ func (f *field) json() map[string]any {
 	if f.maxLength > 0 {
 		out["maxLength"] = f.maxLength
 	}
-	if f.pattern != "" {
-		out["pattern"] = f.pattern
+	if f.uuid {
+		out["pattern"] = uuidPattern
 	}
 	if f.readOnly {
 		out["readOnly"] = true
@@ -313,8 +330,6 @@ func locationSchema() map[string]any {
 		"properties": map[string]any{
 			"url": limited(255), "metadata": map[string]any{"type": "object"},
 			"validation_data": map[string]any{
-				"description": "Values to be used to populate the corresponding image properties. If the image status is not " +
-					"'queued', values must exactly match those already contained in the image properties.",
 				"type": "object", "writeOnly": true, "additionalProperties": false,
 				"required": []string{"os_hash_algo", "os_hash_value"},
 				"properties": map[string]any{

@@ -55,7 +55,7 @@ func (s *imageService) plant(raw any) error {
 		return err
 	}
 	now := s.second()
-	r := &record{id: uuid.NewString(), status: active, visibility: "shared", created: now, updated: now, properties: map[string]string{}}
+	r := &record{id: uuid.NewString(), status: active, visibility: "shared", created: now, updated: now, properties: map[string]*string{}}
 	for _, name := range slices.Sorted(maps.Keys(image)) {
 		if err := r.plant(name, image[name]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -67,8 +67,11 @@ func (s *imageService) plant(raw any) error {
 	} else {
 		r.status = active
 	}
-	if s.all[r.id] != nil {
+	if s.ids[r.id] {
 		return fmt.Errorf("id %s is there twice", r.id)
+	}
+	if err := r.storable(nil); err != nil {
+		return err
 	}
 	if r.status == active || r.status == deactivated {
 		if r.size == nil {
@@ -76,7 +79,7 @@ func (s *imageService) plant(raw any) error {
 		}
 		r.locations = []location{{store: s.stores[0].ID}}
 	}
-	s.all[r.id] = r
+	s.all[r.id], s.ids[r.id] = r, true
 	return nil
 }
 

@@ -1,16 +1,19 @@
 package sandbox
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // imageService is the sandbox's Glance.
@@ -31,6 +34,7 @@ type imageService struct {
 
 	mu    sync.Mutex // guards all below and every record
 	all   map[string]*record
+	ids   map[string]bool // of all images that there are or were
 	tasks map[string]*task
 	used  map[string]int64 // bytes in each store
 }
@@ -39,7 +43,7 @@ func newImageService(o Options, k *identity, dir string) *imageService {
 	s := &imageService{
 		identity: k, now: o.Now, pageDefault: o.PageDefault, pageMax: o.PageMax,
 		stores: o.Stores, delay: o.ImportDelay, inspect: o.Inspect, dir: dir,
-		all: map[string]*record{}, tasks: map[string]*task{}, used: map[string]int64{},
+		all: map[string]*record{}, ids: map[string]bool{}, tasks: map[string]*task{}, used: map[string]int64{},
 	}
 	// The life of an import is that of the cloud, not of any request.
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -71,8 +75,6 @@ var versions = map[string]bool{
 }
 
 func (s *imageService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID()
-	w.Header().Set("X-Openstack-Request-Id", id)
 	first, rest, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
 	switch {
 	case first == "versions":
@@ -84,15 +86,11 @@ func (s *imageService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	caller := s.identity.valid(r.Header.Get("X-Auth-Token"))
 	if caller == nil {
-		// keystonemiddleware, not WebOb, answers here.
-		w.Header().Set("Www-Authenticate", `Keystone uri="`+identityURL(r)+`"`)
-		writeJSON(w, r, http.StatusUnauthorized, map[string]any{"error": map[string]any{
-			"code": http.StatusUnauthorized, "title": http.StatusText(http.StatusUnauthorized),
-			"message": "The request you have made requires authentication.",
-		}})
+		(&refusal{status: http.StatusUnauthorized, header: http.Header{"Www-Authenticate": {challenge(r)}}}).write(w, r)
 		return
 	}
-	q := &request{Request: r, w: w, caller: caller, id: id}
+	q := &request{Request: r, w: w, caller: caller, id: requestID()}
+	w.Header().Set("X-Openstack-Request-Id", q.id)
 	if err := s.dispatch(q, strings.Split(rest, "/")); err != nil {
 		var known *refusal
 		if !errors.As(err, &known) {
@@ -169,6 +167,9 @@ func (s *imageService) dispatch(q *request, path []string) error {
 	case "metadefs/namespaces":
 		routes = methods{"GET": func() error { return emptyNamespaces(q) }}
 	default:
+		if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"}, q.Method) {
+			return &refusal{status: http.StatusNotImplemented}
+		}
 		return &refusal{status: http.StatusNotFound}
 	}
 	handle, ok := routes[q.Method]
@@ -194,7 +195,10 @@ func readJSON(q *request) (any, error) {
 	if len(data) == 0 {
 		return nil, refuse(400, "Body expected in request.")
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(data)))
+	if !utf8.Valid(data) {
+		return nil, refuse(400, "Malformed JSON in request body.")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var body any
 	if err := decoder.Decode(&body); err != nil || decoder.More() {
@@ -215,8 +219,17 @@ func noBody(q *request) error {
 	return nil
 }
 
-// send answers with JSON.
+// contentType is the type of the body; Glance's web server calls one that is
+// not stated plain text.
+func contentType(r *http.Request) string {
+	return cmp.Or(r.Header.Get("Content-Type"), "text/plain")
+}
+
+// send answers with JSON, or with nothing but WebOb's type for text.
 func (q *request) send(status int, body any) error {
+	if body == nil {
+		q.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	}
 	writeJSON(q.w, q.Request, status, body)
 	return nil
 }
@@ -293,5 +306,3 @@ func permitVisibility(t *token, visibility string, r *record) error {
 	}
 	return nil
 }
-
-func number(n int64) string { return strconv.FormatInt(n, 10) }

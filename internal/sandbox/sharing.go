@@ -54,6 +54,9 @@ func (s *imageService) changeTags(q *request, id string, change func(*record) er
 	if err := change(r); err != nil {
 		return err
 	}
+	if err := r.storable(old); err != nil {
+		return err
+	}
 	r.updated = s.second()
 	s.all[id] = r
 	return q.send(http.StatusNoContent, nil)
@@ -230,5 +233,6 @@ func (s *imageService) removeMember(q *request, id, project string) error {
 	r := old.clone()
 	r.members = slices.DeleteFunc(r.members, func(m member) bool { return m.id == project })
 	s.all[id] = r
-	return q.send(http.StatusNoContent, nil)
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"html"
 	"mime"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,18 +40,17 @@ var titles = map[int]string{
 	http.StatusRequestedRangeNotSatisfiable: "Request Range Not Satisfiable",
 }
 
+// explanations are WebOb's own.
 var explanations = map[int]string{
-	http.StatusBadRequest: "The server could not comply with the request since\r\n" +
-		"it is either malformed or otherwise incorrect.\r\n",
-	http.StatusUnauthorized: "This server could not verify that you are authorized to\r\n" +
-		"access the document you requested.  Either you supplied the\r\n" +
-		"wrong credentials (e.g., bad password), or your browser\r\n" +
-		"does not understand how to supply the credentials required.\r\n",
-	http.StatusForbidden: "Access was denied to this resource.",
-	http.StatusNotFound:  "The resource could not be found.",
-	http.StatusConflict:  "There was a conflict when trying to complete your request.",
-	http.StatusInternalServerError: "The server has either erred or is incapable of performing\r\n" +
-		"the requested operation.\r\n",
+	http.StatusBadRequest: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
+	http.StatusUnauthorized: "This server could not verify that you are authorized to access the document you requested. " +
+		"Either you supplied the wrong credentials (e.g., bad password), or your browser does not understand how to " +
+		"supply the credentials required.",
+	http.StatusForbidden:                    "Access was denied to this resource.",
+	http.StatusNotFound:                     "The resource could not be found.",
+	http.StatusConflict:                     "There was a conflict when trying to complete your request.",
+	http.StatusRequestedRangeNotSatisfiable: "The Range requested is not available.",
+	http.StatusInternalServerError:          "The server has either erred or is incapable of performing the requested operation.",
 }
 
 func title(status int) string {
@@ -98,8 +98,10 @@ func (r *refusal) body(q *http.Request, escape func(string) string) string {
 	switch r.status {
 	case http.StatusMethodNotAllowed:
 		return "The method " + escape(q.Method) + " is not allowed for this resource. <br /><br />\n" + escape(r.detail)
+	case http.StatusNotImplemented:
+		return "\nThe request method " + escape(q.Method) + " is not implemented for this server. <br /><br />\n" + escape(r.detail)
 	case http.StatusUnsupportedMediaType:
-		return "The request media type " + escape(q.Header.Get("Content-Type")) +
+		return "The request media type " + escape(contentType(q)) +
 			" is not supported by this server.\n<br /><br />\n" + escape(r.detail)
 	}
 	explanation := r.explanation
@@ -123,19 +125,22 @@ func escapeHTML(s string) string {
 	return b.String()
 }
 
+// stripTags makes plain text as WebOb does.
 func stripTags(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\n", " "), "\r", "")
-	s = strings.ReplaceAll(s, "<br /><br />", "\n\n")
-	return s
+	s = strings.NewReplacer("\n", " ", "\r", "").Replace(s)
+	return htmlTag.ReplaceAllString(lineBreak.ReplaceAllString(s, "\n"), "")
 }
 
+var (
+	lineBreak = regexp.MustCompile(`(?i)<br[^>]*>`)
+	htmlTag   = regexp.MustCompile(`<[^>]*>`)
+)
+
 // acceptable chooses between HTML and JSON as WebOb does: the better quality
-// wins, HTML where they are equal, and plain text where neither is wanted.
+// wins, HTML where they are equal, and plain text where neither is wanted or no
+// header was sent.
 func acceptable(accept []string) string {
 	quality := func(kind string) float64 {
-		if len(accept) == 0 {
-			return 1
-		}
 		main, _, _ := strings.Cut(kind, "/")
 		best, exact := 0.0, -1
 		for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
