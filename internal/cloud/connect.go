@@ -132,12 +132,11 @@ func (c Config) complete(ask func(prompt string) (string, error)) (Config, error
 // check finds a setting that is missing, contradicts another or makes no sense.
 func (c Config) check() error {
 	missing := func(what, option, variable, key string) error {
-		where := "the cloud's auth section"
 		if c.Name == "" {
 			return failf(KindConfig, "no %s, and no cloud is chosen: use --os-cloud or OS_CLOUD%s, or set %s by %s or %s",
 				what, c.choices(), what, option, variable)
 		}
-		return failf(KindConfig, "%sno %s: set it by %s, %s, or %s in %s", c.label(), what, option, variable, key, where)
+		return failf(KindConfig, "%sno %s: set it by %s, %s, or %s in the cloud's auth section", c.label(), what, option, variable, key)
 	}
 	known := methods[c.AuthType].options
 	has := func(key string) bool { return c.auth[key] != "" }

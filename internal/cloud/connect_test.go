@@ -370,6 +370,9 @@ func TestConnectErrors(t *testing.T) {
 		{"interface", map[string]string{"OS_INTERFACE": "admin"}, nil, KindEndpoint, "has no admin interface; it has public, internal"},
 		{"no image service", nil, func(k *keystone) { k.catalog = k.catalog[:1] }, KindEndpoint, "the catalog has no image service; it has identity"},
 		{"no catalog", nil, func(k *keystone) { k.catalog = nil }, KindEndpoint, "the token has no service catalog"},
+		{"a terminal's control characters", map[string]string{"OS_REGION_NAME": "X"}, func(k *keystone) {
+			k.catalog[1]["endpoints"] = []any{map[string]any{"interface": "public", "region": "\x1b[2J\nR", "url": "http://h"}}
+		}, KindEndpoint, `it is in \x1b[2J R`},
 		{"mad endpoint", nil, func(k *keystone) {
 			k.catalog[1]["endpoints"] = []any{map[string]any{"interface": "public", "region": "RegionOne", "url": "file:///etc/passwd"}}
 		}, KindEndpoint, `"file:///etc/passwd" is not an http:// or https:// address`},

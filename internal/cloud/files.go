@@ -216,13 +216,15 @@ const (
 )
 
 // Error is an error of Load or Connect. Its text is one line that says what to
-// do about it.
+// do about it, safe for a terminal whatever a server or a file put into it.
 type Error struct {
 	Kind Kind
 	err  error
 }
 
-func (e *Error) Error() string { return e.err.Error() }
+func (e *Error) Error() string {
+	return escapeControls(strings.ReplaceAll(e.err.Error(), "\n", " "))
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.err }

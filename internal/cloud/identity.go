@@ -27,7 +27,7 @@ func keystoneMessage(body []byte) string {
 	if len(message) > 300 {
 		message = strings.ToValidUTF8(message[:300], "") + "…"
 	}
-	return strings.TrimSuffix(message, ".")
+	return escapeControls(strings.TrimSuffix(message, "."))
 }
 
 // projectID is what an id of Keystone's looks like: 32 hex digits, or a UUID
@@ -104,7 +104,7 @@ func (s *Session) resource(ctx context.Context, kind, name string, query url.Val
 	}
 	var ids []string
 	for _, r := range records {
-		ids = append(ids, r.ID+" in domain "+r.DomainID)
+		ids = append(ids, escapeControls(r.ID+" in domain "+r.DomainID))
 	}
 	return "", fmt.Errorf("there are several projects named %s: %s; give the id, or --project-domain", name, strings.Join(ids, ", "))
 }

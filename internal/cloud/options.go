@@ -15,22 +15,22 @@ type Options struct {
 	RegionName string // --os-region-name
 	Interface  string // --os-interface: public, internal or admin
 
-	AuthType     string // --os-auth-type: password, v3applicationcredential, token …
-	AuthURL      string // --os-auth-url
-	Username     string // --os-username
-	UserID       string // --os-user-id
-	Password     string // --os-password
-	Token        string // --os-token
-	Endpoint     string // --os-endpoint, for the types admin_token and none
-	SystemScope  string // --os-system-scope: all
-	TrustID      string // --os-trust-id
-	ProjectName  string // --os-project-name, --os-tenant-name
-	ProjectID    string // --os-project-id, --os-tenant-id
-	DomainName   string // --os-domain-name
-	DomainID     string // --os-domain-id
-	UserDomainID string // --os-user-domain-id
+	AuthType    string // --os-auth-type: password, v3applicationcredential, token …
+	AuthURL     string // --os-auth-url
+	Username    string // --os-username
+	UserID      string // --os-user-id
+	Password    string // --os-password
+	Token       string // --os-token
+	Endpoint    string // --os-endpoint, for the types admin_token and none
+	SystemScope string // --os-system-scope: all
+	TrustID     string // --os-trust-id
 
+	ProjectName       string // --os-project-name, --os-tenant-name
+	ProjectID         string // --os-project-id, --os-tenant-id
+	DomainName        string // --os-domain-name
+	DomainID          string // --os-domain-id
 	UserDomainName    string // --os-user-domain-name
+	UserDomainID      string // --os-user-domain-id
 	ProjectDomainName string // --os-project-domain-name
 	ProjectDomainID   string // --os-project-domain-id
 	DefaultDomain     string // --os-default-domain

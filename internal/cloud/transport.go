@@ -345,7 +345,11 @@ func transient(err error) bool {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
+	var operation *net.OpError
 	var network net.Error
+	if errors.As(err, &network) && network.Timeout() && !errors.As(err, &operation) {
+		return false // no answer within headerTimeout: it was waited for long enough
+	}
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

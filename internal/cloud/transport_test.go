@@ -11,8 +11,10 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +94,8 @@ func TestRepeat(t *testing.T) {
 		{"Retry-After is cut", "GET", mode{}, []any{after("86400"), 200}, 2, 200, []time.Duration{maxRetryAfter}},
 		{"connection lost", "GET", mode{}, []any{reset, 200}, 2, 200, nil},
 		{"connection lost while logging in", "GET", mode{failFast: true}, []any{reset, 200}, 1, 0, nil},
+		{"no answer for a minute", "GET", mode{}, []any{&netError{os.ErrDeadlineExceeded}, 200}, 1, 0, nil},
+		{"connect timed out", "GET", mode{}, []any{&net.OpError{Op: "dial", Err: &netError{os.ErrDeadlineExceeded}}, 200}, 2, 200, nil},
 		{"odd error", "GET", mode{}, []any{errors.New("odd"), 200}, 1, 0, nil},
 		{"a POST is not repeated", "POST", mode{}, []any{503, 201}, 1, 503, nil},
 		{"unless it may be", "POST", mode{writes: true}, []any{503, reset, 201}, 3, 201, nil},
@@ -132,7 +136,7 @@ func TestRepeat(t *testing.T) {
 
 type netError struct{ error }
 
-func (netError) Timeout() bool   { return false }
+func (e netError) Timeout() bool { return errors.Is(e.error, os.ErrDeadlineExceeded) }
 func (netError) Temporary() bool { return true }
 
 func TestRepeatNeedsTheBodyAgain(t *testing.T) {
