@@ -5,10 +5,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -33,23 +36,41 @@ type madeFile struct {
 	rules  []string // every rule that has to be named, in any order
 }
 
-// fixture is a file of testdata/made.
-func fixture(t testing.TB, name string) []byte {
-	t.Helper()
-	packed, err := os.ReadFile(filepath.Join("testdata", "made", name+".zst"))
-	if err != nil {
-		t.Fatal(err)
+// fixtures are the files of testdata/made by their names. Nobody changes them.
+var fixtures = sync.OnceValues(func() (map[string][]byte, error) {
+	files, err := filepath.Glob("testdata/made/*.zst")
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("no files in testdata/made: %w", err)
 	}
 	d, err := zstd.NewReader(nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer d.Close()
-	data, err := d.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+	all := map[string][]byte{}
+	for _, file := range files {
+		packed, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if all[strings.TrimSuffix(filepath.Base(file), ".zst")], err = d.DecodeAll(packed, nil); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
 	}
-	return data
+	return all, nil
+})
+
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	all, err := fixtures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, ok := all[name]
+	if !ok {
+		t.Fatalf("no file %s in testdata/made", name)
+	}
+	return slices.Clip(data)
 }
 
 // put writes bytes, text or a number over what is at off. Numbers are

@@ -6,9 +6,11 @@ import (
 )
 
 // Limits on what one inspection may do, whatever a header asks for. The tables
-// of a 1 TiB qcow2 with the usual clusters (128 MiB) still fit.
+// of a 1 TiB qcow2 with the usual clusters (128 MiB) still fit, and those of
+// which one piece is needed at once, for a disk of a few TiB.
 const (
-	fileBudget = 192 << 20
+	fileBudget = 192 << 20 // bytes to read
+	maxTable   = 16 << 20  // bytes to hold
 	maxWants   = 32
 )
 
@@ -71,7 +73,7 @@ func (v *view) at(off, n int64) ([]byte, found) {
 	switch {
 	case v.size >= 0 && (off < 0 || off > v.size || n > v.size-off):
 		return nil, foundNothing
-	case off < 0 || off > 1<<62 || n > v.budget:
+	case off < 0 || off > 1<<62 || n > min(v.budget, maxTable):
 		return nil, foundUnknown
 	case off+n > v.have:
 		v.want(off, n)
