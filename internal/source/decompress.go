@@ -105,14 +105,21 @@ func (d *decompressing) Read(p []byte) (n int, err error) {
 		err = d.err
 	}()
 	if d.out == nil {
-		if d.out, d.stop, err = d.of.decode(d.in); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
+		if err = d.begin(); errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // no kind of compression makes nothing of nothing
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
 	return d.out.Read(p)
+}
+
+func (d *decompressing) begin() (err error) {
+	if _, err = d.in.Peek(1); err == nil {
+		d.out, d.stop, err = d.of.decode(d.in)
+	}
+	return err
 }
 
 func (d *decompressing) Close() error {
