@@ -2,10 +2,13 @@ package apply
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,10 +70,13 @@ type Creator struct {
 // whole transfer; a clean-up is tried longer, since a restarted Glance is back
 // within seconds and what is not deleted stays for good.
 const (
+	postAttempts    = 3
 	uploadAttempts  = 4
 	cleanupAttempts = 8
 	cleanupTimeout  = 90 * time.Second
-	savingPatience  = 20 // seconds until an abandoned upload counts as stuck
+	savingPatience  = 20 // looks, a second apart, until an abandoned upload counts as stuck
+	lookTimeout     = 45 * time.Second
+	importPatience  = time.Hour // without any change
 	maxBackoff      = 8 * time.Second
 )
 
@@ -109,9 +115,10 @@ func (c *Creator) createOnce(ctx context.Context, job Creation, img *plan.Image)
 	if err := c.Recorder.Record(*img); err != nil {
 		return Outcome{}, err
 	}
-	held, err := c.Glance.Create(ctx, record(*img))
+	held, made, err := c.post(ctx, job, *img)
 	if err != nil {
-		return Outcome{}, c.giveUp(ctx, job, *img, fmt.Errorf("make the image record: %w", err), glance.Status(err) == 0)
+		_, err = c.giveUp(ctx, job, *img, fmt.Errorf("make the image record: %w", err), made)
+		return Outcome{}, err
 	}
 	if job.Data == nil && job.URI == "" {
 		return c.finish(job, *img, held, nil)
@@ -119,18 +126,67 @@ func (c *Creator) createOnce(ctx context.Context, job Creation, img *plan.Image)
 	read := &reading{}
 	held, err = c.send(ctx, job, img.ID, read)
 	if err != nil {
-		retry := errors.Is(err, errStuck)
-		err = c.giveUp(ctx, job, *img, err, true)
-		if retry && !job.KeepPartial {
+		stuck := errors.Is(err, errStuck)
+		removed, err := c.giveUp(ctx, job, *img, err, true)
+		if stuck && removed {
 			err = &restartError{err}
 		}
 		return Outcome{Image: held}, err
 	}
 	out, err := c.finish(job, *img, held, read)
 	if errors.Is(err, errCorrupt) {
-		return out, c.giveUp(ctx, job, *img, err, true)
+		_, err = c.giveUp(ctx, job, *img, err, true)
 	}
 	return out, err
+}
+
+// post makes the image's record. The id is of our own choosing, so where it is
+// not known whether a request arrived, Glance can be asked for it. made says
+// whether a record of ours is, or may be, there.
+func (c *Creator) post(ctx context.Context, job Creation, img plan.Image) (held image.Image, made bool, err error) {
+	if job.FixedID {
+		// An image that has the id already must never be taken for our own,
+		// which a clean-up deletes.
+		switch _, err := c.Glance.Get(ctx, img.ID); {
+		case err == nil:
+			return held, false, fmt.Errorf("the id %s is in use", img.ID)
+		case glance.Status(err) != http.StatusNotFound:
+			return held, false, err
+		}
+	}
+	for attempt := 1; ; attempt++ {
+		held, err = c.Glance.Create(ctx, record(img))
+		if err == nil || neverSent(err) || glance.Status(err) != 0 && !transient(err) {
+			return held, err == nil, err
+		}
+		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+		found, lookErr := c.Glance.Get(look, img.ID)
+		cancel()
+		switch {
+		case lookErr == nil && (found.Status != "queued" || found.Name != img.Name):
+			return held, false, fmt.Errorf("%w; the id %s is that of another image", err, img.ID)
+		case lookErr == nil && ctx.Err() == nil:
+			return found, true, nil // only the answer was lost
+		case lookErr == nil:
+			return found, true, err
+		case glance.Status(lookErr) != http.StatusNotFound:
+			return held, true, err
+		case ctx.Err() != nil || attempt >= postAttempts:
+			return held, false, err
+		}
+		if err := c.Wait(ctx, backoff(attempt)); err != nil {
+			return held, false, err
+		}
+	}
+}
+
+// neverSent reports whether an error shows that a request did not reach the
+// service: no connection came about, or its certificate was not trusted.
+func neverSent(err error) bool {
+	var dial *net.OpError
+	var certificate *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
+	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &certificate) || errors.As(err, &noTLS)
 }
 
 // record is the body of the request that makes the image.
@@ -159,8 +215,12 @@ func (c *Creator) send(ctx context.Context, job Creation, id string, read *readi
 		return c.awaitImport(ctx, id)
 	case job.Import:
 		put := func(body glance.Body) error { return c.Glance.Stage(ctx, id, body, job.Data.size()) }
-		if _, err := c.transfer(ctx, job, id, "uploading", read, put); err != nil {
+		staged, err := c.transfer(ctx, job, id, "uploading", read, put)
+		if err != nil {
 			return image.Image{}, err
+		}
+		if !complete(staged, read) {
+			return image.Image{}, fmt.Errorf("%w: the staging area holds another number of bytes than was sent", errCorrupt)
 		}
 		if err := c.Glance.Import(ctx, id, glance.ImportDirect, "", job.Stores); err != nil {
 			return image.Image{}, fmt.Errorf("start the import: %w", err)
@@ -189,7 +249,7 @@ func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string
 		case cause != nil:
 			return image.Image{}, cause
 		case err == nil && whole:
-			return c.Glance.Get(ctx, id)
+			return c.settle(ctx, id)
 		case err == nil:
 			return image.Image{}, errors.New("the upload was taken for complete before all data were sent")
 		}
@@ -201,7 +261,7 @@ func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string
 		switch {
 		case lookErr != nil:
 			return image.Image{}, fmt.Errorf("%w; then: %w", err, lookErr)
-		case held.Status == arrived && whole:
+		case held.Status == arrived && whole && complete(held, read):
 			return held, nil // only the answer was lost
 		case !job.Data.Source.Repeatable():
 			return image.Image{}, fmt.Errorf("%w (the input can be read only once, so it was not tried again)", err)
@@ -217,8 +277,18 @@ func (c *Creator) transfer(ctx context.Context, job Creation, id, arrived string
 	}
 }
 
-// settle waits until Glance has noticed that an upload broke off.
+// complete reports whether Glance has as many bytes as were sent. The status
+// alone does not tell: an image is "uploading" from the first byte on.
+func complete(held image.Image, read *reading) bool {
+	sent, ok := read.sums()
+	return ok && held.Size != nil && *held.Size == sent.Size
+}
+
+// settle reads the image once an upload has ended or broken off, with patience
+// for a Glance that restarts or has not noticed the break yet.
 func (c *Creator) settle(ctx context.Context, id string) (image.Image, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	var held image.Image
 	var err error
 	for range savingPatience {
@@ -240,6 +310,10 @@ func transient(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return false
+	}
 	switch glance.Status(err) {
 	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -248,25 +322,35 @@ func transient(err error) bool {
 	return false
 }
 
-// awaitImport waits until the import of an image has ended.
+// awaitImport waits until the import of an image has ended. An import may take
+// hours without a word, so only one that nothing is heard of for importPatience
+// is given up.
 func (c *Creator) awaitImport(ctx context.Context, id string) (image.Image, error) {
-	failures := 0
+	var quiet time.Duration
+	last, failures := "", 0
 	for pause := 200 * time.Millisecond; ; pause = min(pause*2, 5*time.Second) {
 		held, err := c.Glance.Get(ctx, id)
 		switch {
-		case err == nil && held.Status == "active":
-			return held, nil
-		case err == nil && (held.Status == "killed" || held.Status == "deleted"):
-			return held, fmt.Errorf("the import failed: image is %s", held.Status)
 		case err != nil && (!transient(err) || failures >= cleanupAttempts):
 			return held, fmt.Errorf("wait for the import: %w", err)
 		case err != nil:
 			failures++
+		case held.Status == "active":
+			return held, nil
+		case slices.Contains([]string{"killed", "deleted", "pending_delete", "deactivated"}, held.Status):
+			return held, fmt.Errorf("the import failed: image is %s", held.Status)
 		default:
 			failures = 0
-			if message, failed := c.importFailed(ctx, held); failed {
+			state, message := c.importState(ctx, held)
+			if message != "" {
 				return held, fmt.Errorf("the import failed: %s", message)
 			}
+			if state != last {
+				last, quiet = state, 0
+			}
+		}
+		if quiet += pause; quiet > importPatience {
+			return held, fmt.Errorf("nothing was heard of the import for %v", importPatience)
 		}
 		if err := c.Wait(ctx, pause); err != nil {
 			return held, err
@@ -274,22 +358,22 @@ func (c *Creator) awaitImport(ctx context.Context, id string) (image.Image, erro
 	}
 }
 
-// importFailed asks Glance's tasks, since the status of an image whose import
-// failed is the one that it had before.
-func (c *Creator) importFailed(ctx context.Context, held image.Image) (string, bool) {
+// importState asks Glance's tasks how an import goes, since the status of an
+// image whose import failed is the one that it had before. failure is empty as
+// long as it has not failed.
+func (c *Creator) importState(ctx context.Context, held image.Image) (state, failure string) {
+	state = held.Status + held.UpdatedAt.String()
 	tasks, err := c.Glance.Tasks(ctx, held.ID)
-	if err == nil {
-		for _, task := range tasks {
-			if task.Status == "failure" {
-				return task.Message, true
-			}
+	for _, task := range tasks {
+		state += task.ID + task.Status + task.Message
+		if task.Status == "failure" {
+			return state, task.Message
 		}
-		return "", false
 	}
-	if failed, _ := held.Extra["os_glance_failed_import"].(string); failed != "" {
-		return "store " + failed, true
+	if failed, _ := held.Extra["os_glance_failed_import"].(string); err != nil && failed != "" {
+		return state, "store " + failed
 	}
-	return "", false
+	return state, ""
 }
 
 // finish compares what Glance holds with the plan and records the result. sums
@@ -322,8 +406,8 @@ func (c *Creator) finish(job Creation, img plan.Image, held image.Image, read *r
 		}
 	}
 	if len(wrong) > 0 {
-		err := fmt.Errorf("image %s (%s) is complete, but Glance holds something else than was sent: %s",
-			img.ID, img.Name, strings.Join(wrong, ", "))
+		err := error(&Failure{fmt.Errorf("image %s (%s) is complete, but Glance holds something else than was sent: %s",
+			img.ID, img.Name, strings.Join(wrong, ", "))})
 		return out, c.record(img, plan.ResultFailed, err)
 	}
 	return out, c.record(img, plan.ResultDone, nil)
@@ -367,23 +451,30 @@ func (c *Creator) record(img plan.Image, result string, cause error) error {
 }
 
 // giveUp takes a half-made image back and returns cause with what became of
-// it. made says whether the record may be there at all.
-func (c *Creator) giveUp(ctx context.Context, job Creation, img plan.Image, cause error, made bool) error {
+// it, and whether nothing is left. made says whether the record may be there.
+func (c *Creator) giveUp(ctx context.Context, job Creation, img plan.Image, cause error, made bool) (removed bool, err error) {
 	where := fmt.Sprintf("image %s (%s)", img.ID, img.Name)
 	if !made {
-		return c.record(img, plan.ResultUndone, fmt.Errorf("image %s: %w", img.Name, cause))
+		return true, c.record(img, plan.ResultUndone, &Failure{fmt.Errorf("image %s: %w; nothing was made", img.Name, cause)})
 	}
 	if job.KeepPartial {
-		return c.record(img, plan.ResultFailed, fmt.Errorf("%w; the half-made %s is kept", cause, where))
+		return false, c.record(img, plan.ResultFailed, &Failure{fmt.Errorf("%w; the half-made %s is kept", cause, where)})
 	}
 	// What has been begun is taken back even when the user has asked to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	if err := c.remove(ctx, img); err != nil {
-		return c.record(img, plan.ResultFailed, fmt.Errorf("%w; the half-made %s could not be deleted and is still there: %w", cause, where, err))
+		return false, c.record(img, plan.ResultFailed, &Failure{fmt.Errorf("%w; the half-made %s could not be deleted and may still be there: %w", cause, where, err)})
 	}
-	return c.record(img, plan.ResultUndone, fmt.Errorf("%w; the half-made %s was deleted", cause, where))
+	return true, c.record(img, plan.ResultUndone, &Failure{fmt.Errorf("%w; the half-made %s was deleted", cause, where)})
 }
+
+// Failure is the error of an image that was not made: it says why, and what
+// became of what had been begun.
+type Failure struct{ err error }
+
+func (f *Failure) Error() string { return f.err.Error() }
+func (f *Failure) Unwrap() error { return f.err }
 
 // remove deletes an image of our own making. Glance deletes the volume's key
 // together with an image whose cinder_encryption_key_deletion_policy says so,

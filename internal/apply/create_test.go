@@ -318,7 +318,7 @@ func TestAFailedCleanUpNamesTheImage(t *testing.T) {
 	})
 	j := job(file())
 	_, err := r.creator().Create(t.Context(), j)
-	r.want(err, "could not be deleted and is still there", "img queued", "begun failed")
+	r.want(err, "could not be deleted and may still be there", "img queued", "begun failed")
 	if err == nil || !strings.Contains(err.Error(), j.Plan.ID) {
 		t.Errorf("the error does not name the image: %v", err)
 	}
@@ -340,6 +340,63 @@ func TestInterrupted(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// An id that the user chose may be that of an image that is there already.
+func TestAnImageThatHasTheIDIsLeftAlone(t *testing.T) {
+	r := newRig(t)
+	first := job(file(), plan.Change{Property: "protected", After: true})
+	if _, err := r.creator().Create(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	r.journal.lines = nil
+	second := job(file())
+	second.Plan.ID, second.FixedID = first.Plan.ID, true
+	r.during(func(w http.ResponseWriter, req *http.Request) bool {
+		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/images") {
+			breakOff(w, req)
+			return true
+		}
+		return false
+	})
+	_, err := r.creator().Create(t.Context(), second)
+	r.want(err, "is in use", "img active", "begun undone")
+}
+
+// A gateway gave up, but Glance had made the record.
+func TestLostAnswerToThePost(t *testing.T) {
+	r := newRig(t)
+	r.during(func(w http.ResponseWriter, req *http.Request) bool {
+		if req.Method != http.MethodPost || !strings.HasSuffix(req.URL.Path, "/images") {
+			return false
+		}
+		r.fault.Store(nil)
+		r.sandbox.Handler().ServeHTTP(httptest.NewRecorder(), req)
+		w.WriteHeader(http.StatusGatewayTimeout)
+		return true
+	})
+	_, err := r.creator().Create(t.Context(), job(file()))
+	r.want(err, "", "img active", "begun done")
+}
+
+// The connection breaks with half of the data in the staging area.
+func TestTruncatedStage(t *testing.T) {
+	r := newRig(t)
+	r.during(func(w http.ResponseWriter, req *http.Request) bool {
+		if !strings.HasSuffix(req.URL.Path, "/stage") {
+			return false
+		}
+		data, _ := io.ReadAll(req.Body)
+		half := req.Clone(req.Context())
+		half.Body, half.ContentLength = io.NopCloser(strings.NewReader(string(data[:len(data)/2]))), int64(len(data)/2)
+		r.fault.Store(nil)
+		r.sandbox.Handler().ServeHTTP(w, half)
+		return true
+	})
+	j := job(file())
+	j.Import = true
+	_, err := r.creator().Create(t.Context(), j)
+	r.want(err, "another number of bytes", "", "begun undone")
 }
 
 // An upload that Glance never lets go of is begun anew under another id.

@@ -19,13 +19,16 @@ import (
 type Error struct {
 	Status    int // HTTP status
 	Message   string
-	RequestID string // x-openstack-request-id, for the operator's logs
+	RequestID string // x-openstack-request-id, by which the cloud's operator finds the cause of a 5xx
 }
 
 func (e *Error) Error() string {
 	text := e.Message
 	if text == "" {
 		text = http.StatusText(e.Status)
+	}
+	if e.RequestID != "" && e.Status >= 500 {
+		text += " (request " + e.RequestID + ")"
 	}
 	return fmt.Sprintf("Glance answered %d: %s", e.Status, text)
 }

@@ -57,7 +57,7 @@ func Create(path, verb, command string, now func() time.Time) (*Journal, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
-	if err := dropTornLine(file); err != nil {
+	if err := prepare(file); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("open the journal %s: %w", path, err)
 	}
@@ -92,12 +92,27 @@ func (j *Journal) Record(img plan.Image) error {
 	return j.broken
 }
 
-// dropTornLine takes off a last line that a cut-off run left without its end,
-// so that what is appended does not run into it. Nothing was sent for it.
-func dropTornLine(file *os.File) error {
+// lineStart is how every line of a journal begins.
+const lineStart = `{"version":`
+
+// prepare makes a file fit to be appended to. It takes the file for this run
+// alone, refuses one that is no journal, and takes off a last line that a
+// cut-off run left without its end: nothing was sent for it.
+func prepare(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return err
+	}
+	if err := lock(file); err != nil {
+		return err
+	}
+	start := make([]byte, len(lineStart))
+	n, err := file.ReadAt(start, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if !strings.HasPrefix(lineStart, string(start[:n])) {
+		return errors.New("the file is there and is no journal; name another")
 	}
 	end := info.Size()
 	buf := make([]byte, 64<<10)
@@ -115,6 +130,13 @@ func dropTornLine(file *os.File) error {
 	}
 	if end == info.Size() {
 		return nil
+	}
+	n, err = file.ReadAt(start, end)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if !strings.HasPrefix(lineStart, string(start[:n])) {
+		return errors.New("its last line is not that of a journal; name another file")
 	}
 	return file.Truncate(end)
 }

@@ -103,6 +103,41 @@ func TestTornLastLine(t *testing.T) {
 	}
 }
 
+// A slip of the pen must not cost a file.
+func TestOtherFilesAreLeftAlone(t *testing.T) {
+	for _, text := range []string{"notes without an end", "line\nrest", "{\"version\":1}\nrest", "QFI\xfb"} {
+		path := filepath.Join(t.TempDir(), "notes.txt")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := journal.Create(path, "create", "", clock); err == nil {
+			t.Errorf("%q was taken for a journal", text)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%q became %q (%v)", text, got, err)
+		}
+	}
+}
+
+func TestOneRunAtATime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j.jsonl")
+	first, err := journal.Create(path, "create", "", clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.Create(path, "create", "", clock); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("a second run got the journal: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := journal.Create(path, "create", "", clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
 func TestReadRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"garbage":       "{\"version\":1}\nnonsense\n",

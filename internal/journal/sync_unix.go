@@ -8,6 +8,18 @@ import (
 	"syscall"
 )
 
+// lock takes a journal for this run alone, until the file is closed.
+func lock(file *os.File) error {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return errors.New("another run is writing to it; name another file")
+	}
+	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.ENOLCK) {
+		return nil // a file system without locks
+	}
+	return err
+}
+
 // syncDir writes a directory's entries to the disk. File systems that cannot
 // (some network ones) answer EINVAL, which loses nothing that they promise.
 func syncDir(path string) error {

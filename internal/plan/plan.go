@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -109,7 +108,7 @@ func decodeValue(data json.RawMessage) (any, error) {
 		return v, nil
 	case json.Number:
 		n, err := v.Int64()
-		if err != nil || n > math.MaxInt64/2 {
+		if err != nil {
 			return nil, fmt.Errorf("%s is not a whole number", v)
 		}
 		return n, nil
@@ -132,7 +131,10 @@ func decodeValue(data json.RawMessage) (any, error) {
 func Equal(a, b any) bool {
 	listA, okA := a.([]string)
 	listB, okB := b.([]string)
-	if okA || okB {
+	if okA != okB {
+		return (a == nil || b == nil) && len(listA)+len(listB) == 0
+	}
+	if okA {
 		return slices.Equal(slices.Sorted(slices.Values(listA)), slices.Sorted(slices.Values(listB)))
 	}
 	return a == b

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -76,6 +78,9 @@ func (d *decompressed) Open(ctx context.Context) (io.ReadCloser, error) {
 // decompressing is one reading of decompressed content. The decoder begins with
 // the first Read, since most read a header at once.
 type decompressing struct {
+	mu     sync.Mutex
+	closed atomic.Bool
+
 	of     *decompressed
 	packed io.ReadCloser
 	in     *bufio.Reader
@@ -85,6 +90,14 @@ type decompressing struct {
 }
 
 func (d *decompressing) Read(p []byte) (n int, err error) {
+	// A reading that was given up may still be in here when it is closed.
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer func() {
+		if d.closed.Load() {
+			d.release()
+		}
+	}()
 	if d.err != nil {
 		return 0, d.err
 	}
@@ -122,12 +135,27 @@ func (d *decompressing) begin() (err error) {
 	return err
 }
 
+// Close does not wait for a Read that is blocked in the input: whichever of the
+// two is the last frees the decoder.
 func (d *decompressing) Close() error {
+	d.closed.Store(true)
+	err := d.packed.Close()
+	if d.mu.TryLock() {
+		d.release()
+		d.mu.Unlock()
+	}
+	return err
+}
+
+func (d *decompressing) release() {
 	if d.stop != nil {
 		d.stop()
+		d.stop = nil
 	}
-	return d.packed.Close()
+	d.err = errClosed
 }
+
+var errClosed = errors.New("the reading was closed")
 
 // decoder begins to decompress, and returns a function that frees what it has
 // taken, or nil.
