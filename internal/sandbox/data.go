@@ -110,6 +110,12 @@ func (s *imageService) upload(q *request, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.all[id]
+	if r != nil && slices.Contains(r.stores(), store) {
+		// The file of data that were refused is in the way.
+		data.remove()
+		r.status, r.size, r.virtualSize = queued, nil, nil
+		return &refusal{status: http.StatusInternalServerError}
+	}
 	if r == nil {
 		data.remove()
 		return refuse(410, "Image %s could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.", id)
@@ -145,12 +151,9 @@ func (s *imageService) receive(ctx context.Context, body io.Reader, store string
 	return data, nil
 }
 
-// keep puts data into a store as all that an image has. The lock must be held.
+// keep puts data into a store, and sets what they say of the image. The lock
+// must be held.
 func (s *imageService) keep(r *record, data *blob, store string) {
-	for _, l := range r.locations {
-		s.drop(l)
-	}
-	r.locations = nil
 	s.put(r, store, data)
 	r.size, r.checksum, r.hashValue = &data.size, &data.md5, &data.sha512
 	r.hashAlgo = new("sha512")

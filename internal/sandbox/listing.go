@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // params are the query's names and values in the order they were sent; the
@@ -43,6 +44,18 @@ func (p params) get(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// pop takes the first value of a name away, as WebOb's MultiDict does; a second
+// one stays, and is taken for the name of a property.
+func (p *params) pop(name string) (string, bool) {
+	i := slices.IndexFunc(*p, func(v param) bool { return v.name == name })
+	if i < 0 {
+		return "", false
+	}
+	value := (*p)[i].value
+	*p = slices.Delete(slices.Clone(*p), i, i+1)
+	return value, true
 }
 
 func (p params) or(name, otherwise string) string {
@@ -89,12 +102,13 @@ func (p params) without(names ...string) params {
 // index lists the images that the caller may see and the query selects
 // (glance/api/v2/images.py, index; glance/db/sqlalchemy/api.py, image_get_all).
 func (s *imageService) index(q *request) error {
-	query, err := readParams(q.URL.RawQuery)
+	sent, err := readParams(q.URL.RawQuery)
 	if err != nil {
 		return err
 	}
+	rest := sent
 	limit := s.pageDefault
-	if text, ok := query.get("limit"); ok {
+	if text, ok := rest.pop("limit"); ok {
 		if limit, err = strconv.Atoi(strings.TrimSpace(text)); err != nil {
 			return refuse(400, "limit param must be an integer")
 		}
@@ -103,11 +117,12 @@ func (s *imageService) index(q *request) error {
 		}
 	}
 	limit = min(limit, s.pageMax)
-	keys, err := readSort(query)
+	marker, paged := rest.pop("marker")
+	keys, err := readSort(&rest)
 	if err != nil {
 		return err
 	}
-	keep, err := readFilters(query, q.caller)
+	keep, err := readFilters(rest, q.caller)
 	if err != nil {
 		return err
 	}
@@ -123,7 +138,7 @@ func (s *imageService) index(q *request) error {
 		}
 	}
 	slices.SortFunc(list, func(a, b *record) int { return keys.compare(a, b, sortOrder) })
-	if marker, ok := query.get("marker"); ok {
+	if paged {
 		from := s.all[marker]
 		if from == nil {
 			return refuse(400, "No image found with ID %s", marker)
@@ -141,11 +156,11 @@ func (s *imageService) index(q *request) error {
 		}
 	}
 	body := map[string]any{"images": views, "first": "/v2/images", "schema": "/v2/schemas/images"}
-	if first := query.without("marker").encode(); first != "" {
+	if first := sent.without("marker").encode(); first != "" {
 		body["first"] = "/v2/images?" + first
 	}
 	if len(views) > 0 && len(list) == limit {
-		next := query.without("marker").with("marker", list[len(list)-1].id)
+		next := sent.without("marker").with("marker", list[len(list)-1].id)
 		body["next"] = "/v2/images?" + next.encode()
 	}
 	return q.send(http.StatusOK, body)
@@ -161,9 +176,10 @@ type sortKeys []sortKey
 
 var sortable = []string{"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
 
-func readSort(query params) (sortKeys, error) {
+// readSort takes what says how to sort out of a query.
+func readSort(query *params) (sortKeys, error) {
 	var names, dirs []string
-	if sort, ok := query.get("sort"); ok {
+	if sort, ok := query.pop("sort"); ok {
 		if len(query.all("sort_key")) > 0 || len(query.all("sort_dir")) > 0 {
 			return nil, refuse(400, "Old and new sorting syntax cannot be combined")
 		}
@@ -191,6 +207,7 @@ func readSort(query params) (sortKeys, error) {
 			return nil, refuse(400, "Number of sort dirs does not match the number of sort keys")
 		}
 	}
+	*query = query.without("sort_key", "sort_dir")
 	if len(names) == 0 {
 		names = []string{"created_at"}
 	}
@@ -296,20 +313,32 @@ func value(n *int64) int64 {
 }
 
 // collate brings text into the form in which MariaDB compares it with its
-// usual collation: case and blanks at the end do not count. (Accents do not
-// count there either; here they do.)
-func collate(s string) string { return strings.ToUpper(strings.TrimRight(s, " ")) }
+// usual collations: case, accents and blanks at the end do not count. (Here only
+// the accents of Latin letters are known.)
+func collate(s string) string {
+	return strings.Map(func(c rune) rune {
+		if i := strings.IndexRune(accented, c); i >= 0 {
+			return rune(unaccented[utf8.RuneCountInString(accented[:i])])
+		}
+		return c
+	}, strings.ToUpper(strings.TrimRight(s, " ")))
+}
+
+const (
+	accented   = "ÀÁÂÃÄÅĀĂĄÇĆĈĊČĎÈÉÊËĒĔĖĘĚĜĞĠĢĤÌÍÎÏĨĪĬĮİĴĶĹĻĽÑŃŅŇÒÓÔÕÖŌŎŐŔŖŘŚŜŞŠŢŤÙÚÛÜŨŪŬŮŰŲŴÝŶŸŹŻŽ"
+	unaccented = "AAAAAAAAACCCCCDEEEEEEEEEGGGGHIIIIIIIIIJKLLLNNNNOOOOOOOORRRSSSSTTUUUUUUUUUUWYYYZZZ"
+)
 
 func equal(a, b string) bool { return collate(a) == collate(b) }
 
 // filter tells whether an image is wanted.
 type filter func(*record) bool
 
-// listingParams are those that are no filter.
-var listingParams = []string{"limit", "marker", "member_status", "tag", "sort", "sort_key", "sort_dir", "deleted"}
-
 func readFilters(query params, t *token) (filter, error) {
-	status := query.or("member_status", "accepted")
+	status, stated := query.pop("member_status")
+	if !stated {
+		status = "accepted"
+	}
 	if !slices.Contains([]string{"pending", "accepted", "rejected", "all"}, status) {
 		return nil, refuse(400, "Invalid status: %s", status)
 	}
@@ -348,7 +377,7 @@ func readFilters(query params, t *token) (filter, error) {
 			return slices.ContainsFunc(r.tags, func(have string) bool { return equal(have, strings.TrimSpace(tag)) })
 		})
 	}
-	rest := query.without(slices.Concat(listingParams, []string{"visibility", "os_hidden", "protected"})...)
+	rest := query.without("tag", "deleted", "visibility", "os_hidden", "protected")
 	seen := map[string]bool{}
 	for _, p := range rest {
 		if seen[p.name] {
