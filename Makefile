@@ -57,7 +57,8 @@ lint:
 generate:
 	go generate ./...
 
-install: build
+install:
+	test -x bin/glance-profile || { echo "run make build first" >&2; exit 1; }
 	install -D -m 0755 bin/glance-profile $(DESTDIR)$(PREFIX)/bin/glance-profile
 	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glance-profile/LICENSE
 

@@ -15,7 +15,11 @@ import (
 var version = "unreleased"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	// The first signal asks for an orderly end; from then on a second one kills.
 	context.AfterFunc(ctx, stop)
 	os.Exit(commands.Run(ctx, commands.SystemEnv(version)))

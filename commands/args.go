@@ -35,6 +35,10 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 			return nil, err
 		}
 	}
+	// --version wins over a command, as with openstack.
+	if slices.Contains(l.globalArgs, "--version") {
+		return []string{"--version"}, nil
+	}
 	out := append(l.globalArgs, l.path...)
 	out = append(out, l.leafArgs...)
 	if l.leaf != nil && len(l.leaf.Subcommands) == 0 {

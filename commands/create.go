@@ -51,8 +51,8 @@ type createOptions struct {
 	journal        string
 
 	output  render.Options
-	cloud   string // --os-cloud
-	command string // the whole line, for the journal
+	global  []string // options for the cloud, without secrets, for --print-openstack
+	command string   // the whole line, for the journal
 }
 
 type keyValue struct{ key, value string }
@@ -89,8 +89,8 @@ func createCommand(env *Env) *cli.Command {
 			&cli.StringFlag{Name: "id", Usage: "give the image this `ID`"},
 			&cli.StringFlag{Name: "disk-format", Usage: "`FORMAT` of the data: " + list(diskFormats) + "; default: what the file holds"},
 			&cli.StringFlag{Name: "container-format", Usage: "`FORMAT` around it: " + list(containerFormats) + "; default: bare"},
-			&cli.Int64Flag{Name: "min-disk", Usage: "smallest root disk in `GB`; where it is unset, the virtual size"},
-			&cli.Int64Flag{Name: "min-ram", Usage: "smallest memory in `MB`"},
+			&cli.Int64Flag{Name: "min-disk", Base: 10, Usage: "smallest root disk in `GB`; where it is unset, the virtual size"},
+			&cli.Int64Flag{Name: "min-ram", Base: 10, Usage: "smallest memory in `MB`"},
 			&cli.BoolFlag{Name: "public", Usage: "visible to all projects"},
 			&cli.BoolFlag{Name: "private", Usage: "visible to the owner only"},
 			&cli.BoolFlag{Name: "community", Usage: "usable by all projects, listed for the owner only"},
@@ -138,7 +138,7 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		with: c.StringSlice("with"), architecture: c.String("architecture"), description: c.String("description"),
 		ifExists: c.String("if-exists"), force: c.Bool("force"), keepPartial: c.Bool("keep-partial"),
 		explain: c.Bool("explain"), dryRun: c.Bool("dry-run"), printOpenstack: c.Bool("print-openstack"),
-		journal: c.String("journal"), cloud: c.String("os-cloud"), command: commandLine(env.Args),
+		journal: c.String("journal"), command: commandLine(env.Args),
 	}
 	var err error
 	switch {
@@ -183,8 +183,21 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 	if err := o.check(); err != nil {
 		return o, err
 	}
-	o.output, err = readOutput(c, env, render.KindShow, render.ImageFields())
-	return o, err
+	if o.output, err = readOutput(c, env, render.KindShow, render.ImageFields()); err != nil {
+		return o, err
+	}
+	if o.dryRun && o.output.Format == render.FormatShell {
+		return o, usagef("--format shell prints one object, and a plan is a list of changes; use json, yaml, csv, value or table with --dry-run")
+	}
+	for _, option := range cloudOptions {
+		if c.IsSet(option.flag) && !secretOptions[option.flag] {
+			o.global = append(o.global, "--"+option.flag, c.String(option.flag))
+		}
+	}
+	if c.Bool("insecure") {
+		o.global = append(o.global, "--insecure")
+	}
+	return o, nil
 }
 
 // check refuses values and pairs of options that make no sense.
@@ -280,6 +293,9 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 	if done, err := checkExisting(ctx, env, o, s, owner, in, planned); done || err != nil {
 		return err
 	}
+	if err := checkService(ctx, o, s); err != nil {
+		return err
+	}
 	if o.dryRun {
 		return printPlan(env, o, planned)
 	}
@@ -288,12 +304,12 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 
 // upload makes the image, under a journal, and prints it.
 func upload(ctx context.Context, env *Env, o createOptions, s *session, in *input, planned plan.Image) error {
-	if err := checkStores(ctx, o, s); err != nil {
-		return err
-	}
 	path := o.journal
 	if path == "" {
-		path = env.journalDir()
+		var err error
+		if path, err = env.journalDir(); err != nil {
+			return fmt.Errorf("nothing was sent: %w", err)
+		}
 	}
 	log, err := journal.Create(path, "create", o.command, env.Now)
 	if err != nil {

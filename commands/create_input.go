@@ -82,7 +82,7 @@ func (in *input) look(ctx context.Context) error {
 	if in.info, err = inspect(ctx, in.source); err != nil {
 		return err
 	}
-	if in.info.Format != diskimage.Packed || !in.unpacks() {
+	if !in.info.Unpack(in.upload) {
 		return nil
 	}
 	in.unpack = in.info.Compression
@@ -93,17 +93,6 @@ func (in *input) look(ctx context.Context) error {
 	in.upload.FileName = strings.TrimSuffix(in.upload.FileName, path.Ext(in.upload.FileName))
 	in.info, err = inspect(ctx, in.source)
 	return err
-}
-
-// unpacks reports whether compressed data are a disk image as distributors ship
-// them. What is stated to be something else (a kernel or ramdisk for Ironic, an
-// OVA, a container of its own) is left alone.
-func (in *input) unpacks() bool {
-	switch in.upload.DiskFormat {
-	case "ami", "ari", "aki":
-		return false
-	}
-	return in.upload.ContainerFormat == "" || in.upload.ContainerFormat == "bare"
 }
 
 func inspect(ctx context.Context, src source.Source) (diskimage.Info, error) {
@@ -129,6 +118,9 @@ func (in *input) checkURI() error {
 		return usagef("--uri %s: an address such as https://example.org/image.qcow2 is needed", render.Quoted(in.uri))
 	}
 	in.upload.FileName = path.Base(u.Path)
+	if in.upload.DiskFormat == "" && formatOfName(in.upload.FileName) == "" {
+		return usagef("--uri %s: the name does not tell the format of the data, and Glance does not look; add --disk-format (a .img of a distributor is most often qcow2)", render.Quoted(withoutCredentials(in.uri)))
+	}
 	return nil
 }
 

@@ -12,10 +12,7 @@ import (
 // Its `image create` cannot name a store, fetch from an address or decompress,
 // so those take a record first and an import after it, or a pipe.
 func openstackLines(o createOptions, in *input, planned plan.Image) []string {
-	client := []string{"openstack"}
-	if o.cloud != "" {
-		client = append(client, "--os-cloud", o.cloud)
-	}
+	client := append([]string{"openstack"}, o.global...)
 	create := append(append([]string{}, client...), "image", "create")
 	for _, change := range planned.Changes {
 		create = append(create, openstackOption(change)...)

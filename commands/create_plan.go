@@ -71,9 +71,16 @@ func createProperties(ctx context.Context, env *Env, o createOptions) (profiles.
 
 // loadProfiles reads the embedded profiles, the user's own and the files given.
 func loadProfiles(ctx context.Context, env *Env, files []string) (*profiles.Set, error) {
-	set, notices, err := profiles.Load(ctx, []string{env.profileDir()}, files)
+	var dirs []string
+	if dir := env.profileDir(); dir != "" {
+		dirs = append(dirs, dir)
+	}
+	set, notices, err := profiles.Load(ctx, dirs, files)
 	for _, notice := range notices {
 		env.note("%s", notice)
+	}
+	if err != nil && ctx.Err() == nil {
+		return nil, usagef("%v", err)
 	}
 	return set, err
 }
@@ -230,8 +237,25 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	return fmt.Errorf("image %s is refused for the %d reasons above; nothing was sent", render.Quoted(o.name), len(refusals))
 }
 
-// checkStores refuses a store that is not there before anything is made.
-func checkStores(ctx context.Context, o createOptions, s *session) error {
+// checkService refuses what this Glance is not set up for before anything is
+// made: an import method, a store.
+func checkService(ctx context.Context, o createOptions, s *session) error {
+	wanted := glance.ImportMethod("")
+	switch {
+	case o.uri != "":
+		wanted = glance.ImportDownload
+	case o.useImport:
+		wanted = glance.ImportDirect
+	}
+	if wanted != "" {
+		methods, err := s.glance.ImportMethods(ctx)
+		if err != nil {
+			return fmt.Errorf("list the import methods: %w", err)
+		}
+		if !slices.Contains(methods, string(wanted)) {
+			return fmt.Errorf("this Glance does not have the import method %s switched on; it has: %s", wanted, list(methods))
+		}
+	}
 	if len(o.stores) == 0 {
 		return nil
 	}
@@ -290,9 +314,9 @@ func explainUpload(err error, o createOptions) error {
 			hint = "public images are for administrators on most clouds: leave --public out, or use --community or --shared"
 		}
 	case http.StatusConflict:
-		hint = "the id is in use, or was: leave --id out"
-		if o.id == "" {
-			hint = "something else is changing the image"
+		hint = "something else is changing the image"
+		if o.id != "" {
+			hint = "the id is in use, or was: leave --id out"
 		}
 	case http.StatusRequestEntityTooLarge:
 		hint = "a quota or the store is full, or there are too many properties or tags: delete images, or ask for more"

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,25 +75,34 @@ func (e *Env) getenv(name string) string {
 
 // xdgDir returns the directory of an XDG base variable, with the default of the
 // XDG Base Directory Specification below the home directory.
+// "" is returned where there is no home directory: nothing is ever taken from,
+// or put into, whatever directory one happens to stand in.
 func (e *Env) xdgDir(variable string, fallback ...string) string {
 	if dir := e.getenv(variable); filepath.IsAbs(dir) {
 		return dir
 	}
-	home := e.getenv("HOME")
-	if home == "" {
-		home, _ = os.UserHomeDir()
+	if e.Cloud.HomeDir == "" {
+		return ""
 	}
-	return filepath.Join(append([]string{home}, fallback...)...)
+	return filepath.Join(append([]string{e.Cloud.HomeDir}, fallback...)...)
 }
 
 // journalDir is where journals are kept unless --journal says otherwise.
-func (e *Env) journalDir() string {
-	return filepath.Join(e.xdgDir("XDG_STATE_HOME", ".local", "state"), "glance-profile", "journal") + string(filepath.Separator)
+func (e *Env) journalDir() (string, error) {
+	dir := e.xdgDir("XDG_STATE_HOME", ".local", "state")
+	if dir == "" {
+		return "", errors.New("there is no home directory to keep the journal in; name a place with --journal")
+	}
+	return filepath.Join(dir, "glance-profile", "journal") + string(filepath.Separator), nil
 }
 
-// profileDir is where users keep their own profiles.
+// profileDir is where users keep their own profiles, "" where they have no home.
 func (e *Env) profileDir() string {
-	return filepath.Join(e.xdgDir("XDG_CONFIG_HOME", ".config"), "glance-profile", "profiles")
+	dir := e.xdgDir("XDG_CONFIG_HOME", ".config")
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "glance-profile", "profiles")
 }
 
 // note tells people something that is no error; -q silences it.

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -28,9 +29,12 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verify", Usage: "check TLS certificates (default)", Category: categoryCloud},
 	}
 	for _, option := range cloudOptions {
-		flags = append(flags, &cli.StringFlag{
-			Name: option.flag, Usage: option.usage, Category: categoryCloud,
-		})
+		flag := &cli.StringFlag{Name: option.flag, Usage: option.usage, Category: categoryCloud}
+		// The client's older names for the same.
+		if old, ok := strings.CutPrefix(option.flag, "os-project-"); ok && (old == "name" || old == "id") {
+			flag.Aliases = []string{"os-tenant-" + old}
+		}
+		flags = append(flags, flag)
 	}
 	return flags
 }
@@ -58,6 +62,8 @@ var cloudOptions = []struct {
 	{"os-domain-id", "domain scope, by id", func(o *cloud.Options) *string { return &o.DomainID }},
 	{"os-system-scope", "system scope: all", func(o *cloud.Options) *string { return &o.SystemScope }},
 	{"os-default-domain", "domain where none is named, by id", func(o *cloud.Options) *string { return &o.DefaultDomain }},
+	{"os-default-domain-name", "user's and project's domain where none is named, by name", func(o *cloud.Options) *string { return &o.DefaultDomainName }},
+	{"os-default-domain-id", "user's and project's domain where none is named, by id", func(o *cloud.Options) *string { return &o.DefaultDomainID }},
 	{"os-token", "token", func(o *cloud.Options) *string { return &o.Token }},
 	{"os-application-credential-id", "application credential, by id", func(o *cloud.Options) *string { return &o.ApplicationCredentialID }},
 	{"os-application-credential-name", "application credential, by name", func(o *cloud.Options) *string { return &o.ApplicationCredentialName }},
@@ -92,9 +98,27 @@ func commandLine(args []string) string {
 			arg = "--" + name + "=***"
 		}
 		hide = secret && !given
-		words = append(words, shellQuote(arg))
+		words = append(words, shellQuote(withoutCredentials(arg)))
 	}
 	return strings.Join(words, " ")
+}
+
+// address finds what may carry credentials in an address: user and password
+// before the host, and a query, which signed addresses have.
+var address = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://)([^/?#\s]*@)?([^?#\s]*)(\?[^#\s]*)?`)
+
+// withoutCredentials takes those out of the addresses in a text.
+func withoutCredentials(text string) string {
+	return address.ReplaceAllStringFunc(text, func(found string) string {
+		parts := address.FindStringSubmatch(found)
+		if parts[2] != "" {
+			parts[2] = "***@"
+		}
+		if parts[4] != "" {
+			parts[4] = "?***"
+		}
+		return parts[1] + parts[2] + parts[3] + parts[4]
+	})
 }
 
 // isSecret reports whether an option, or an unambiguous beginning of one,

@@ -17,7 +17,7 @@ func outputFlags(kind render.Kind) []cli.Flag {
 		&cli.StringSliceFlag{Name: "column", Aliases: []string{"c"}, Usage: "show this `COLUMN` only; may be repeated", Category: categoryOutput},
 		&cli.BoolFlag{Name: "noindent", Usage: "json on one line", Category: categoryOutput},
 		&cli.StringFlag{Name: "quote", Value: "nonnumeric", Usage: "what to quote in csv, `MODE`: " + list(modes), Category: categoryOutput},
-		&cli.IntFlag{Name: "max-width", Usage: "table at most `N` columns of text wide", Category: categoryOutput},
+		&cli.IntFlag{Name: "max-width", Base: 10, Usage: "table at most `N` columns of text wide", Category: categoryOutput},
 		&cli.BoolFlag{Name: "fit-width", Usage: "fit the table to the terminal", Category: categoryOutput},
 		&cli.BoolFlag{Name: "print-empty", Usage: "print a table even where there is nothing to show", Category: categoryOutput},
 	}

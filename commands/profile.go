@@ -68,7 +68,7 @@ func profileShowCommand(env *Env) *cli.Command {
 			}
 			d, err := set.Details(name)
 			if err != nil {
-				return err
+				return usagef("%v", err)
 			}
 			return asUsage(render.Show(env.Out, profileRecord(d), output))
 		},
@@ -119,13 +119,17 @@ func profileValidateCommand(env *Env) *cli.Command {
 func validateProfiles(ctx context.Context, env *Env, files, parents []string) error {
 	set, err := loadProfiles(ctx, env, parents)
 	if err != nil {
-		return err
+		// The file to check may be the one that is broken.
+		env.warn("%v", err)
+		if set, err = profiles.Embedded(); err != nil {
+			return err
+		}
 	}
 	bad := false
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return fmt.Errorf("read profile: %w", err)
+			return usagef("read profile: %v", err)
 		}
 		p, problems := set.Validate(file, data)
 		for _, problem := range problems {
@@ -134,7 +138,9 @@ func validateProfiles(ctx context.Context, env *Env, files, parents []string) er
 			if problem.Fix != "" {
 				line += " (use " + render.Quoted(problem.Fix) + ")"
 			}
-			fmt.Fprintln(env.Out, render.Safe(line))
+			if _, err := fmt.Fprintln(env.Out, render.Safe(line)); err != nil {
+				return err
+			}
 		}
 		if !slices.ContainsFunc(problems, func(p profiles.Problem) bool { return p.Severity == property.Error }) {
 			env.note("%s: profile %s is valid", file, p.Name)

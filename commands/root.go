@@ -9,9 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/apply"
 )
 
 // Run carries out the command line of env and returns the exit code. Errors have been printed when it returns.
@@ -23,8 +24,11 @@ func Run(ctx context.Context, env *Env) int {
 	}
 	code := exitCode(ctx, err)
 	if err != nil && !errors.Is(err, errFindings) {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "image ") {
-			err = errors.New("interrupted")
+		// An interruption is told as such, unless an image had been begun: then
+		// the error says what became of it.
+		var begun *apply.Failure
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.As(err, &begun) {
+			err = errors.New("interrupted; nothing was changed")
 		}
 		env.fail(err)
 	}
@@ -110,11 +114,8 @@ func onUsageError(_ *cli.Context, err error, _ bool) error {
 
 // setUp takes the options that concern all commands.
 func setUp(c *cli.Context, env *Env) error {
-	env.quiet = c.Bool("quiet")
-	env.verbose = c.Bool("verbose") || c.Bool("debug")
-	if env.quiet && env.verbose {
-		return usagef("--quiet and --verbose contradict each other")
-	}
+	env.verbose = c.Bool("verbose")
+	env.quiet = c.Bool("quiet") && !env.verbose
 	if path := c.String("log-file"); path != "" {
 		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {

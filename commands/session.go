@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"glance-profile/internal/cloud"
 	"glance-profile/internal/glance"
@@ -39,6 +40,14 @@ func connect(ctx context.Context, c *cli.Context, env *Env) (*session, error) {
 	connectOptions := cloud.ConnectOptions{UserAgent: "glance-profile/" + env.Version}
 	if c.Bool("debug") {
 		connectOptions.Debug = env.messages()
+	}
+	if env.In != nil && env.ErrIsTerminal && term.IsTerminal(int(env.In.Fd())) {
+		connectOptions.AskPassword = func(prompt string) (string, error) {
+			fmt.Fprint(env.Err, prompt)
+			password, err := term.ReadPassword(int(env.In.Fd()))
+			fmt.Fprintln(env.Err)
+			return string(password), err
+		}
 	}
 	var times timings
 	if c.Bool("timing") {
