@@ -85,8 +85,7 @@ func (l *line) word(arg string) error {
 	for _, command := range l.commands {
 		names = append(names, command.Name)
 	}
-	where := strings.Join(append([]string{"glance-profile"}, l.path...), " ")
-	return usagef("%s: no command %q; there are: %s", where, arg, strings.Join(names, ", "))
+	return usagef("no command %q; after %s there may be: %s", arg, l.called(), strings.Join(names, ", "))
 }
 
 // find looks an option up by its name or, for a long one, an unambiguous

@@ -38,8 +38,8 @@ func TestArrange(t *testing.T) {
 		"create --file --dry-run":                   "error: option --file needs a value",
 		"create --dry-run=yes NAME":                 "error: option --dry-run takes no value",
 		"create --pro x NAME":                       "error: ambiguous option --pro",
-		"nothing":                                   `error: glance-profile: no command "nothing"`,
-		"profile nothing":                           `error: glance-profile profile: no command "nothing"`,
+		"nothing":                                   `error: no command "nothing"; after glance-profile there`,
+		"profile nothing":                           `error: no command "nothing"; after glance-profile profile there`,
 	} {
 		got, err := arrange(testApp(), strings.Fields(line))
 		text := strings.Join(got, " ")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
@@ -63,6 +64,10 @@ const (
 	existsSkip  = "skip"  // an equal image is the wanted one
 	existsError = "error" // refuse
 )
+
+// maxNameLength is the most characters that an image's name or tag may have.
+// Source: glance/api/v2/images.py, get_base_properties.
+const maxNameLength = 255
 
 var (
 	containerFormats = []string{"ami", "ari", "aki", "bare", "docker", "ova", "ovf", "compressed"}
@@ -141,6 +146,12 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		journal: c.String("journal"), command: commandLine(env.Args),
 	}
 	var err error
+	// An empty value is most often a variable of a runbook that was not set.
+	for _, name := range []string{"file", "uri", "osinfo", "architecture", "id", "disk-format", "container-format", "project", "project-domain", "journal"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return o, usagef("--%s is empty; give it a value or leave it out", name)
+		}
+	}
 	switch {
 	case c.IsSet("volume"):
 		return o, usagef("--volume makes an image of a Cinder volume, which glance-profile does not do; use: openstack image create --volume %s NAME", shellQuote(c.String("volume")))
@@ -177,7 +188,7 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		on := protection == "protected"
 		o.protected = &on
 	}
-	if o.properties, err = readProperties(c.StringSlice("property")); err != nil {
+	if o.properties, err = readProperties(env, c.StringSlice("property")); err != nil {
 		return o, err
 	}
 	if err := o.check(); err != nil {
@@ -221,29 +232,34 @@ func (o createOptions) check() error {
 		return usagef("--profile none contradicts the other --profile")
 	case o.uri != "" && o.ifExists == existsSkip:
 		return usagef("--if-exists skip compares the data's hash, which is not known of --uri before the download")
+	case utf8.RuneCountInString(o.name) > maxNameLength:
+		return usagef("the name has %d characters; Glance takes %d", utf8.RuneCountInString(o.name), maxNameLength)
+	case slices.ContainsFunc(o.tags, func(tag string) bool { return tag == "" || utf8.RuneCountInString(tag) > maxNameLength }):
+		return usagef("--tag: a tag has from 1 to %d characters", maxNameLength)
 	case o.dryRun && o.printOpenstack:
 		return usagef("--dry-run and --print-openstack contradict each other: both send nothing, and print different things")
 	}
 	return nil
 }
 
-// readProperties reads KEY=VALUE pairs. A key given twice is a mistake that the
-// openstack client passes over in silence.
-func readProperties(pairs []string) ([]keyValue, error) {
+// readProperties reads KEY=VALUE pairs. Of a key given twice the last value
+// counts, as with openstack, which passes over it in silence.
+func readProperties(env *Env, pairs []string) ([]keyValue, error) {
 	var properties []keyValue
-	seen := map[string]string{}
 	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
-		switch earlier, twice := seen[key]; {
-		case !ok || key == "":
+		if !ok || key == "" {
 			return nil, usagef("--property %s: KEY=VALUE is needed", render.Quoted(pair))
-		case twice && earlier != value:
-			return nil, usagef("--property %s is given twice, as %s and %s", key, render.Quoted(earlier), render.Quoted(value))
-		case twice:
+		}
+		i := slices.IndexFunc(properties, func(p keyValue) bool { return p.key == key })
+		if i < 0 {
+			properties = append(properties, keyValue{key, value})
 			continue
 		}
-		seen[key] = value
-		properties = append(properties, keyValue{key, value})
+		if earlier := properties[i].value; earlier != value {
+			env.warn("--property %s is given twice, as %s and %s: the last one counts", key, render.Quoted(earlier), render.Quoted(value))
+		}
+		properties[i].value = value
 	}
 	return properties, nil
 }
@@ -284,7 +300,11 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 	defer s.finish()
 	planned.Cloud, planned.Endpoint, planned.Region, planned.Project = s.Name, s.Endpoint, s.Region, s.ProjectID
 	owner := s.ProjectID
-	if o.project != "" {
+	switch o.project {
+	case "":
+	case s.ProjectID, s.ProjectName: // known from the token, without asking Keystone
+		planned.Changes = append(planned.Changes, plan.Change{Property: "owner", After: owner, Why: "--project " + o.project})
+	default:
 		if owner, err = s.ProjectIDByName(ctx, o.project, o.projectDomain); err != nil {
 			return err
 		}
@@ -333,7 +353,10 @@ func upload(ctx context.Context, env *Env, o createOptions, s *session, in *inpu
 	if err != nil {
 		return explainUpload(err, o)
 	}
-	return printImage(env, o, out.Image)
+	if err := printImage(env, o, out.Image); err != nil {
+		return fmt.Errorf("image %s (%s) was made, but cannot be printed: %w", out.Image.ID, out.Image.Name, err)
+	}
+	return nil
 }
 
 // printImage prints the image as Glance holds it.
@@ -345,8 +368,11 @@ func printImage(env *Env, o createOptions, img image.Image) error {
 func oneArgument(c *cli.Context, what string) (string, error) {
 	switch args := c.Args().Slice(); len(args) {
 	case 0:
-		return "", usagef("%s is missing; see glance-profile %s --help", what, c.Command.FullName())
+		return "", usagef("%s, is missing; see %s --help", what, c.Command.HelpName)
 	case 1:
+		if strings.TrimSpace(args[0]) == "" {
+			return "", usagef("%s, is empty", what)
+		}
 		return args[0], nil
 	default:
 		return "", usagef("too many arguments: %s", strings.Join(quoteAll(args[1:]), " "))

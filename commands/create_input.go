@@ -66,6 +66,9 @@ func openSource(env *Env, file string) (source.Source, error) {
 	case err != nil:
 		return nil, fmt.Errorf("standard input: %w", err)
 	case kind == source.Data:
+		if file == "" {
+			env.note("reading the image from standard input")
+		}
 		return source.FromFile(env.In, "standard input")
 	case file == "-" && kind == source.Terminal:
 		return nil, usagef("--file -: standard input is the terminal; pipe an image into it, or name a file")
@@ -91,7 +94,9 @@ func (in *input) look(ctx context.Context) error {
 		return err
 	}
 	in.upload.FileName = strings.TrimSuffix(in.upload.FileName, path.Ext(in.upload.FileName))
-	in.info, err = inspect(ctx, in.source)
+	if in.info, err = inspect(ctx, in.source); err == nil && in.info.Format == diskimage.Packed {
+		err = fmt.Errorf("%s is compressed twice; decompress it once before", in.name())
+	}
 	return err
 }
 

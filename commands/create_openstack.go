@@ -29,22 +29,21 @@ func openstackLines(o createOptions, in *input, planned plan.Image) []string {
 	indirect := in.uri != "" || len(o.stores) > 0
 	switch {
 	case indirect:
-		// Without a terminal the client takes standard input for the image.
 		record := append(create, "--id", planned.ID, o.name)
 		if o.id != "" {
 			record = append(create, o.name)
 		}
-		lines := []string{join(record) + " <&-"}
+		lines := []string{join(record) + " &&"}
 		if in.given() {
 			stage := append(append([]string{}, client...), "image", "stage")
-			lines = append(lines, fed(in, stage, planned.ID))
+			lines = append(lines, fed(in, stage, planned.ID)+" &&")
 		}
 		return append(lines, join(importLine(client, o, in, planned.ID)))
 	case o.useImport:
 		create = append(create, "--import")
 	}
 	if !in.given() {
-		return []string{join(append(create, o.name)) + " <&-"}
+		return []string{join(append(create, o.name))}
 	}
 	return []string{fed(in, create, o.name)}
 }
@@ -110,6 +109,12 @@ func join(words []string) string {
 }
 
 func printOpenstack(env *Env, o createOptions, in *input, planned plan.Image) error {
+	if !in.given() || len(o.stores) > 0 {
+		env.note("type the first line at a terminal: elsewhere the openstack client takes standard input for the image's data")
+	}
+	if o.ifExists != existsNew || o.keepPartial || o.force {
+		env.note("the openstack client has nothing like --if-exists, --keep-partial and --force, which the lines leave out")
+	}
 	for _, line := range openstackLines(o, in, planned) {
 		if _, err := fmt.Fprintln(env.Out, line); err != nil {
 			return err

@@ -66,7 +66,26 @@ func createProperties(ctx context.Context, env *Env, o createOptions) (profiles.
 	for _, note := range resolved.Notes {
 		env.note("%s", note)
 	}
+	adviseProfile(env, o, request, resolved.Properties())
 	return resolved, nil
+}
+
+// adviseProfile points to profiles that the line seems to want.
+func adviseProfile(env *Env, o createOptions, request profiles.Request, properties map[string]string) {
+	_, disk := properties["hw_disk_bus"]
+	_, card := properties["hw_vif_model"]
+	switch _, bare := properties["img_type"]; {
+	case len(o.profiles) > 0 && len(request.Profiles) > 0 && !disk && !card && !bare:
+		chosen, base := strings.Join(o.profiles, " --profile "), "linux-virtio"
+		if properties["os_type"] == "windows" {
+			base = "windows-uefi-compat"
+		}
+		env.warn("--profile %s sets neither disk bus nor network card; put it on top of another profile, such as --profile %s --profile %s", chosen, base, chosen)
+	case len(o.profiles) == 0 && properties["os_distro"] == "windows" && properties["os_version"] == "11":
+		env.note("Windows 11 asks for UEFI, Secure Boot and a TPM: --profile windows-secure-boot --profile tpm")
+	case len(o.profiles) == 0 && properties["os_type"] == "linux" && properties["architecture"] == "aarch64":
+		env.note("for 64-bit ARM there is --profile aarch64-virtio, which also sets machine type and firmware")
+	}
 }
 
 // loadProfiles reads the embedded profiles, the user's own and the files given.
@@ -339,6 +358,9 @@ func show(v any) string {
 	case string:
 		return render.Quoted(v)
 	case []string:
+		if len(v) == 0 {
+			return "unset"
+		}
 		return strings.Join(v, ",")
 	}
 	return fmt.Sprint(v)

@@ -54,7 +54,7 @@ func profileShowCommand(env *Env) *cli.Command {
 		Description: "The fields are those of a profile file, its parents laid in; sources says for each property which profile\nsets it, and why.",
 		Flags:       append([]cli.Flag{profileFileFlag()}, outputFlags(render.KindShow)...),
 		Action: func(c *cli.Context) error {
-			name, err := oneArgument(c, "NAME of the profile")
+			name, err := oneArgument(c, "NAME, that of the profile")
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 
 	"github.com/urfave/cli/v2"
 
@@ -108,7 +109,13 @@ func group(name, usage string, subcommands ...*cli.Command) *cli.Command {
 	}
 }
 
+// badNumber is how Go's flag package words a number that is none.
+var badNumber = regexp.MustCompile(`^invalid value ("[^"]*") for flag -([a-z-]+): .*`)
+
 func onUsageError(_ *cli.Context, err error, _ bool) error {
+	if m := badNumber.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("--%s %s: a whole number is needed", m[2], m[1])
+	}
 	return usagef("%v", err)
 }
 

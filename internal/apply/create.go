@@ -212,7 +212,11 @@ func (c *Creator) send(ctx context.Context, job Creation, id string, read *readi
 		if err := c.Glance.Import(ctx, id, glance.ImportDownload, job.URI, job.Stores); err != nil {
 			return image.Image{}, fmt.Errorf("start the download by Glance: %w", err)
 		}
-		return c.awaitImport(ctx, id)
+		held, err := c.awaitImport(ctx, id)
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w (Glance was to fetch the data itself: the address has to be one that Glance can reach and is allowed to)", err)
+		}
+		return held, err
 	case job.Import:
 		put := func(body glance.Body) error { return c.Glance.Stage(ctx, id, body, job.Data.size()) }
 		staged, err := c.transfer(ctx, job, id, "uploading", read, put)
@@ -370,8 +374,11 @@ func (c *Creator) importState(ctx context.Context, held image.Image) (state, fai
 			return state, task.Message
 		}
 	}
-	if failed, _ := held.Extra["os_glance_failed_import"].(string); err != nil && failed != "" {
-		return state, "store " + failed
+	// Where a store refused the data, the task may say success all the same.
+	failed, _ := held.Extra["os_glance_failed_import"].(string)
+	pending, _ := held.Extra["os_glance_importing_to_stores"].(string)
+	if failed != "" && (err != nil || pending == "") {
+		return state, "store " + failed + " did not take the data"
 	}
 	return state, ""
 }
@@ -454,6 +461,9 @@ func (c *Creator) record(img plan.Image, result string, cause error) error {
 // it, and whether nothing is left. made says whether the record may be there.
 func (c *Creator) giveUp(ctx context.Context, job Creation, img plan.Image, cause error, made bool) (removed bool, err error) {
 	where := fmt.Sprintf("image %s (%s)", img.ID, img.Name)
+	if ctx.Err() != nil {
+		cause = &interruption{cause}
+	}
 	if !made {
 		return true, c.record(img, plan.ResultUndone, &Failure{fmt.Errorf("image %s: %w; nothing was made", img.Name, cause)})
 	}
@@ -468,6 +478,12 @@ func (c *Creator) giveUp(ctx context.Context, job Creation, img plan.Image, caus
 	}
 	return true, c.record(img, plan.ResultUndone, &Failure{fmt.Errorf("%w; the half-made %s was deleted", cause, where)})
 }
+
+// interruption says in one word what a cancelled context makes of a request.
+type interruption struct{ cause error }
+
+func (i *interruption) Error() string   { return "interrupted" }
+func (i *interruption) Unwrap() []error { return []error{i.cause, context.Canceled} }
 
 // Failure is the error of an image that was not made: it says why, and what
 // became of what had been begun.

@@ -18,6 +18,10 @@ func hasMBR(lead []byte) bool {
 func (in *inspection) raw() {
 	in.info.Format = Raw
 	in.info.VirtualSize = max(in.v.size, 0)
+	if size := in.v.size; size > 0 && size < 512 {
+		in.refuse("raw-too-small", fmt.Sprintf("the file has %d bytes, less than the one sector that the smallest disk has", size), hintDownload)
+		return
+	}
 	if !in.fixedVHD() && in.v.size%512 != 0 && in.v.size > 0 {
 		in.warn("raw-size", fmt.Sprintf("the size of %d bytes is no multiple of 512, as that of a whole raw disk is", in.v.size), hintDownload)
 	}

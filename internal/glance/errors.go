@@ -70,11 +70,11 @@ func explain(body []byte) string {
 		case json.Unmarshal(wrapped.Error, &inner) == nil && inner.Message != "":
 			text = inner.Message
 		}
-	} else {
-		text = htmlTitle.ReplaceAllString(text, " ")
-		text = htmlTag.ReplaceAllString(text, " ")
-		text = html.UnescapeString(text)
 	}
+	// Glance's JSON has its page's HTML inside.
+	text = htmlTitle.ReplaceAllString(text, " ")
+	text = htmlTag.ReplaceAllString(text, " ")
+	text = html.UnescapeString(text)
 	text = strings.TrimSpace(spaces.ReplaceAllString(text, " "))
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"

@@ -138,7 +138,7 @@ func TestErrorsSayWhatGlanceSaid(t *testing.T) {
 		{"<html>\n <head>\n  <title>403 Forbidden</title>\n </head>\n <body>\n  <h1>403 Forbidden</h1>\n  You are not authorized to complete publicize_image action.<br /><br />\n\n\n </body>\n</html>",
 			"Glance answered 403: You are not authorized to complete publicize_image action."},
 		{`{"error":{"code":403,"message":"no","title":"Forbidden"}}`, "Glance answered 403: no"},
-		{`{"message":"You &lt;may&gt; not","code":"403 Forbidden"}`, "Glance answered 403: You &lt;may&gt; not"},
+		{`{"message":"You &lt;may&gt; not","code":"403 Forbidden"}`, "Glance answered 403: You <may> not"},
 		{"", "Glance answered 403: Forbidden"},
 	} {
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -112,9 +112,10 @@ func (p *player) play(ctx context.Context, s step) (reply, error) {
 			}
 		}
 		r := reply{Step: s.name, Status: answer.StatusCode, Header: map[string]string{}}
+		mask := p.masker()
 		for _, name := range shown {
 			if v := answer.Header.Get(name); v != "" {
-				r.Header[name] = p.mask(v)
+				r.Header[name] = mask(v)
 				if name == "Allow" {
 					list := strings.Split(v, ", ")
 					slices.Sort(list)
@@ -124,16 +125,16 @@ func (p *player) play(ctx context.Context, s step) (reply, error) {
 		}
 		switch {
 		case isJSON:
-			mask := p.mask
+			each := mask
 			if strings.HasPrefix(s.url, "{identity}") {
-				mask = func(text string) string { return maskKeystone(p.mask(text)) }
+				each = func(text string) string { return maskKeystone(mask(text)) }
 			}
-			r.Body = maskJSON(decoded, mask)
+			r.Body = maskJSON(decoded, each)
 			if strings.Contains(s.url, "/schemas/") {
 				dropWords(r.Body)
 			}
 		case len(body) > 0:
-			r.Body = p.mask(string(body))
+			r.Body = mask(string(body))
 		}
 		return r, nil
 	}
@@ -254,9 +255,9 @@ var masks = []struct {
 	{regexp.MustCompile(`gAAAA[-_0-9A-Za-z=]+`), "{token}"},
 }
 
-// mask replaces what differs between runs and clouds by names.
-func (p *player) mask(text string) string {
-	var pairs []string
+// masker returns what replaces all that differs between runs and clouds by
+// names, as far as it is known by now.
+func (p *player) masker() func(string) string {
 	names := maps.Clone(p.alias)
 	for _, name := range slices.Sorted(maps.Keys(p.vars)) {
 		// Names such as admin are words of the services, too.
@@ -264,14 +265,18 @@ func (p *player) mask(text string) string {
 			names[v] = name
 		}
 	}
+	var pairs []string
 	for _, v := range slices.SortedFunc(maps.Keys(names), func(a, b string) int { return len(b) - len(a) }) {
 		pairs = append(pairs, v, "{"+names[v]+"}")
 	}
-	text = strings.NewReplacer(pairs...).Replace(text)
-	for _, m := range masks {
-		text = m.what.ReplaceAllString(text, m.with)
+	known := strings.NewReplacer(pairs...)
+	return func(text string) string {
+		text = known.Replace(text)
+		for _, m := range masks {
+			text = m.what.ReplaceAllString(text, m.with)
+		}
+		return text
 	}
-	return text
 }
 
 // schemaDump is jsonschema's account of the part of a schema that was offended
