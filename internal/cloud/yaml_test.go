@@ -121,10 +121,10 @@ func FuzzLoad(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		env := testEnv(nil, "/work", "/home")
+		env := testEnv(nil, "/dir", "/home")
 		env.ConfigDirs = nil
 		env.ReadFile = func(path string) ([]byte, error) {
-			if path == "/work/clouds.yaml" {
+			if path == "/dir/clouds.yaml" {
 				return []byte(text), nil
 			}
 			return nil, fs.ErrNotExist
