@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/cloud":      {},
 	"internal/sandbox":    {},
 	"internal/glance":     {"internal/image"},
+	"internal/selection":  {"internal/glance", "internal/image"},
 	"internal/journal":    {"internal/plan", "internal/image"},
 	"internal/audit":      {"internal/image", "internal/property"},
 	"internal/apply":      {"internal/glance", "internal/image", "internal/plan", "internal/source"},
