@@ -492,13 +492,11 @@ type Failure struct{ err error }
 func (f *Failure) Error() string { return f.err.Error() }
 func (f *Failure) Unwrap() error { return f.err }
 
-// remove deletes an image of our own making. Glance deletes the volume's key
-// together with an image whose cinder_encryption_key_deletion_policy says so,
-// and refuses to delete a protected one; both are taken off before.
+// remove deletes an image of our own making, with patience.
 func (c *Creator) remove(ctx context.Context, img plan.Image) error {
 	var last error
 	for attempt := 1; attempt <= cleanupAttempts; attempt++ {
-		last = c.removeOnce(ctx, img)
+		last = remove(ctx, c.Glance, img.ID)
 		if last == nil || !transient(last) && glance.Status(last) != http.StatusConflict {
 			return last
 		}
@@ -507,32 +505,6 @@ func (c *Creator) remove(ctx context.Context, img plan.Image) error {
 		}
 	}
 	return last
-}
-
-func (c *Creator) removeOnce(ctx context.Context, img plan.Image) error {
-	held, err := c.Glance.Get(ctx, img.ID)
-	if glance.Status(err) == http.StatusNotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var ops []glance.Operation
-	if _, ok := held.Properties["cinder_encryption_key_deletion_policy"]; ok {
-		ops = append(ops, glance.Operation{Op: "remove", Name: "cinder_encryption_key_deletion_policy"})
-	}
-	if held.Protected {
-		ops = append(ops, glance.Operation{Op: "replace", Name: "protected", Value: false})
-	}
-	if len(ops) > 0 {
-		if _, err := c.Glance.Patch(ctx, img.ID, ops); err != nil {
-			return err
-		}
-	}
-	if err := c.Glance.Delete(ctx, img.ID); glance.Status(err) != http.StatusNotFound {
-		return err
-	}
-	return nil
 }
 
 func (c *Creator) notify(format string, args ...any) {

@@ -150,25 +150,33 @@ func (j *Journal) Close() error { return j.file.Close() }
 // error with the line's number.
 func Read(r io.Reader) ([]Entry, error) {
 	var entries []Entry
+	if err := each(r, func(e Entry) { entries = append(entries, e) }); err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// each hands over the entries of a journal one at a time.
+func each(r io.Reader, see func(Entry)) error {
 	buffered := bufio.NewReader(r)
 	for number := 1; ; number++ {
 		line, err := buffered.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return entries, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
+			return fmt.Errorf("line %d: %w", number, err)
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		var e Entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
+			return fmt.Errorf("line %d: %w", number, err)
 		}
 		if e.Version != plan.Version {
-			return nil, fmt.Errorf("line %d: version %d, but this program reads version %d", number, e.Version, plan.Version)
+			return fmt.Errorf("line %d: version %d, but this program reads version %d", number, e.Version, plan.Version)
 		}
-		entries = append(entries, e)
+		see(e)
 	}
 }
