@@ -12,7 +12,7 @@ func script() []step {
 	var all []step
 	for _, part := range [][]step{
 		identitySteps(), aboutSteps(), createSteps(), patchSteps(), dataSteps(), importSteps(), listSteps(),
-		sharingSteps(), policySteps(), endSteps(),
+		sharingSteps(), policySteps(),
 	} {
 		all = append(all, part...)
 	}
@@ -837,17 +837,4 @@ func policySteps() []step {
 		patch("patch what is nobody's", "a", `[{"op":"add","path":"/x","value":"y"}]`),
 		get("list what is nobody's", "member", "images?parity={run}&name=a {run}"),
 	}
-}
-
-// endSteps deletes what the script has made and not deleted itself.
-func endSteps() []step {
-	var steps []step
-	for _, id := range []string{
-		"a", "b", "e", "full", "tags", "caps", "hash", "attr", "acc", "type", "chunk", "raw", "v3", "back", "ext", "short", "wrong",
-		"wrong2", "iso", "hybrid", "gpt", "gptq", "ami", "ami2", "ovf", "none", "chunk2", "cut", "slow", "full2", "imp", "two", "web", "web2", "web3",
-		"bad", "big", "fits", "nil", "l1", "l3", "l4", "l5", "share", "gift", "pub",
-	} {
-		steps = append(steps, remove("clean up "+id, "admin", "images/{id."+id+"}"))
-	}
-	return steps
 }
