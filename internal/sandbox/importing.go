@@ -351,12 +351,25 @@ func (s *imageService) importData(t *task, i *importRequest) (*blob, error) {
 	return r.locations[0].data, nil
 }
 
+// localClient fetches from this machine only, wherever an answer may send it.
+func localClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(q *http.Request, before []*http.Request) error {
+			if len(before) >= 10 || !downloadable(q.URL.String()) {
+				return fmt.Errorf("redirected to %s", q.URL.Redacted())
+			}
+			return nil
+		},
+	}
+}
+
 func (s *imageService) fetch(ctx context.Context, address string) (*blob, error) {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(q)
+	answer, err := s.web.Do(q)
 	if err != nil {
 		return nil, err
 	}

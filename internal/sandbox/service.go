@@ -26,6 +26,7 @@ type imageService struct {
 	delay       time.Duration
 	inspect     Inspector
 	dir         string
+	web         *http.Client
 
 	// Imports go on after their request has been answered.
 	ctx    context.Context
@@ -42,7 +43,7 @@ type imageService struct {
 func newImageService(o Options, k *identity, dir string) *imageService {
 	s := &imageService{
 		identity: k, now: o.Now, pageDefault: o.PageDefault, pageMax: o.PageMax,
-		stores: o.Stores, delay: o.ImportDelay, inspect: o.Inspect, dir: dir,
+		stores: o.Stores, delay: o.ImportDelay, inspect: o.Inspect, dir: dir, web: localClient(),
 		all: map[string]*record{}, ids: map[string]bool{}, tasks: map[string]*task{}, used: map[string]int64{},
 	}
 	// The life of an import is that of the cloud, not of any request.
