@@ -244,7 +244,22 @@ func kernel() []byte {
 }
 
 // made lists all files: those of testdata/made, and what is made of them here.
+// They are made once; nobody changes them.
 func made(t testing.TB) []madeFile {
+	t.Helper()
+	madeOnce.Do(func() { madeFiles = makeFiles(t) })
+	if madeFiles == nil {
+		t.Fatal("the files could not be made")
+	}
+	return madeFiles
+}
+
+var (
+	madeOnce  sync.Once
+	madeFiles []madeFile
+)
+
+func makeFiles(t testing.TB) []madeFile {
 	t.Helper()
 	f := func(name string) []byte { return fixture(t, name) }
 	files := friendly(f)
