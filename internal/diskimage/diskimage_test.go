@@ -75,6 +75,9 @@ func TestStreamAgreesWithFile(t *testing.T) {
 	for _, f := range made(t) {
 		whole, want, wantRules := judged(t, f)
 		for _, size := range []int{1 << 20, 4096, 1000} {
+			if len(f.data) > 1000*size {
+				continue
+			}
 			var s Stream
 			for data := f.data; len(data) > 0; data = data[min(size, len(data)):] {
 				if n, err := s.Write(data[:min(size, len(data))]); err != nil || n != min(size, len(data)) {
@@ -94,7 +97,10 @@ func TestStreamAgreesWithFile(t *testing.T) {
 // refused of the whole, too.
 func TestHeadIsNeverStricterThanTheWhole(t *testing.T) {
 	for _, f := range made(t) {
-		long := append(bytes.Clone(f.data), make([]byte, max(0, HeadSize-len(f.data)))...)
+		long := f.data
+		if len(long) < HeadSize {
+			long = append(bytes.Clone(long), make([]byte, HeadSize-len(long))...)
+		}
 		head := InspectHead(long[:HeadSize])
 		whole, err := Inspect(bytes.NewReader(long), int64(len(long)))
 		if err != nil {

@@ -16,7 +16,8 @@ func bases(f *testing.F) [][]byte {
 		"dynamic.vdi", "dynamic.vhd", "fixed.vhd", "dynamic.vhdx", "plain.qed", "plain.hds", "luks1.luks",
 		"plain.iso", "hybrid-gpt.iso", "gpt.raw",
 	} {
-		all = append(all, fixture(f, name))
+		data := fixture(f, name)
+		all = append(all, data[:min(len(data), 4<<20)])
 	}
 	return all
 }
@@ -35,9 +36,9 @@ func patched(base []byte, off uint32, patch []byte, size uint32) []byte {
 	return data
 }
 
-func addSeeds(f *testing.F, count int) {
+func addSeeds(f *testing.F, count int, offsets ...uint32) {
 	for base := range count {
-		for _, off := range []uint32{0, 4, 20, 24, 36, 40, 48, 72, 446, 512, 1024, 32768 + 80, 65536, 192 << 10, 3 << 20} {
+		for _, off := range offsets {
 			f.Add(uint8(base), off, []byte("\x00\x00\x00\x01\xff\xff\xff\xff"), uint32(0))
 		}
 		f.Add(uint8(base), uint32(0), []byte{}, uint32(700))
@@ -49,7 +50,7 @@ func addSeeds(f *testing.F, count int) {
 
 func FuzzInspect(f *testing.F) {
 	all := bases(f)
-	addSeeds(f, len(all))
+	addSeeds(f, len(all), 0, 4, 20, 24, 36, 40, 48, 72, 446, 512, 1024, 32768+80, 65536, 192<<10, 3<<20)
 	f.Fuzz(func(t *testing.T, base uint8, off uint32, patch []byte, size uint32) {
 		data := patched(all[int(base)%len(all)], off, patch, size)
 		file := &counting{data: data}
@@ -80,7 +81,7 @@ func (c *counting) ReadAt(p []byte, off int64) (int, error) {
 
 func FuzzInspectHead(f *testing.F) {
 	all := bases(f)
-	addSeeds(f, len(all))
+	addSeeds(f, len(all), 24, 48, 512, 3<<20)
 	f.Fuzz(func(t *testing.T, base uint8, off uint32, patch []byte, size uint32) {
 		data := patched(all[int(base)%len(all)], off, patch, size)
 		info := InspectHead(data)

@@ -244,7 +244,22 @@ func kernel() []byte {
 }
 
 // made lists all files: those of testdata/made, and what is made of them here.
+// They are made once; nobody changes them.
 func made(t testing.TB) []madeFile {
+	t.Helper()
+	madeOnce.Do(func() { madeFiles = makeFiles(t) })
+	if madeFiles == nil {
+		t.Fatal("the files could not be made")
+	}
+	return madeFiles
+}
+
+var (
+	madeOnce  sync.Once
+	madeFiles []madeFile
+)
+
+func makeFiles(t testing.TB) []madeFile {
 	t.Helper()
 	f := func(name string) []byte { return fixture(t, name) }
 	files := friendly(f)
@@ -467,6 +482,7 @@ func madeOthers(t testing.TB, f func(string) []byte) []madeFile {
 		{name: "cut.iso", data: f("plain.iso")[:200<<10], want: asks, rules: []string{"truncated"}},
 		{name: "blocks.iso", data: put(f("plain.iso"), 32<<10+128, "\x07\x00"), want: refused, rules: []string{"iso-header"}},
 
+		{name: "tiny.raw", data: make([]byte, 100), want: refused, rules: []string{"raw-too-small"}},
 		{name: "mbr-empty.raw", data: fullSector(1 << 20), want: asks, rules: []string{"mbr"}},
 		{name: "mbr-flag.raw", data: fullSector(1<<20, entry(0x12, 0x83, 1, 2047)), want: asks, rules: []string{"mbr"}},
 		{name: "mbr-hybrid.raw", data: put(f("gpt.raw"), 446+16, string(entry(0, 0x83, 2048, 1000))), want: asks, rules: []string{"mbr"}},

@@ -4,8 +4,8 @@
 // of the end-to-end tests, and for putting faults between a client and its
 // cloud.
 //
-// It behaves as Glance 30 and Keystone 27 (OpenStack 2025.1) do with two file
-// stores on MariaDB, down to status codes and error texts; test/parity holds it
+// It behaves as Glance 30 and Keystone 27 (OpenStack 2025.1) do with several
+// file stores and MariaDB, down to status codes and error texts; test/parity holds it
 // against recorded answers of the real services. One thing is better here than
 // there: changes to one image are applied one after another, where Glance may
 // lose one of two PATCH requests that meet.
@@ -46,8 +46,8 @@ type Options struct {
 	// PageDefault and PageMax are Glance's limit_param_default and
 	// api_limit_max; 0 is 25 and 1,000.
 	PageDefault, PageMax int
-	// Stores are the places for image data, the default first; none is two
-	// stores without a bound.
+	// Stores are the places for image data, the default first; none is fast,
+	// slow and tiny, of which the last has room for 8 MiB.
 	Stores []Store
 	// ImportDelay is how long an import stays in status importing at least.
 	ImportDelay time.Duration

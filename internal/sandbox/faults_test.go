@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -213,6 +214,43 @@ func TestAnImportIsSeenUnderWay(t *testing.T) {
 	if got := u.want(200, "GET", image(id), "").json(t)["stores"]; got != "fast,slow,tiny" {
 		t.Errorf("stores are %v", got)
 	}
+}
+
+func TestDownloadsStayOnThisMachine(t *testing.T) {
+	asked := make(chan string, 10)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		switch r.URL.Path {
+		case "/here":
+			http.Redirect(w, r, "/data", http.StatusFound)
+		case "/away":
+			// The same server by a name that is not taken for this machine.
+			http.Redirect(w, r, "http://127.1:"+r.Host[strings.LastIndex(r.Host, ":")+1:]+"/data", http.StatusFound)
+		default:
+			fmt.Fprint(w, "data")
+		}
+	}))
+	defer web.Close()
+	u := start(t, sandbox.Options{}).login("member")
+	for path, want := range map[string]string{"/here": "active", "/away": "queued"} {
+		id := u.create(rawRecord)
+		u.want(202, "POST", image(id)+"/import", `{"method":{"name":"web-download","uri":"`+web.URL+path+`"}}`)
+		u.await(id, "os_glance_import_task", nil)
+		if got := u.want(200, "GET", image(id), "").json(t)["status"]; got != want {
+			t.Errorf("%s ends %v, not %s", path, got, want)
+		}
+	}
+	close(asked)
+	data := 0
+	for path := range asked {
+		if path == "/data" {
+			data++
+		}
+	}
+	if data != 1 {
+		t.Errorf("data were fetched %d times", data)
+	}
+	u.want(400, "POST", image(u.create(rawRecord))+"/import", `{"method":{"name":"web-download","uri":"http://192.0.2.1/"}}`)
 }
 
 func TestMiddlewareStandsBetween(t *testing.T) {

@@ -567,6 +567,7 @@ func (s *imageService) remove(q *request, id string) error {
 		r.staged.remove()
 	}
 	delete(s.all, id)
+	maps.DeleteFunc(s.tasks, func(_ string, t *task) bool { return t.image == id })
 	return q.send(http.StatusNoContent, nil)
 }
 

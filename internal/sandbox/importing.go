@@ -105,6 +105,7 @@ func (s *imageService) chooseStores(q *request, i *importRequest) error {
 		return refuse(400, "Stores parameter and x-image-meta-store header can't be both specified")
 	case hasNamed:
 		list, _ := named.([]any)
+		i.stores = []string{}
 		for _, store := range list {
 			i.stores = append(i.stores, str(store))
 		}
@@ -259,19 +260,10 @@ func (s *imageService) runImport(t *task, i *importRequest, ready <-chan time.Ti
 	r = r.clone()
 	s.all[t.image] = r
 	r.staged = nil
-	for n, store := range i.stores {
-		if err != nil {
-			break
-		}
-		if room := s.room(store); room >= 0 && room < data.size {
-			err = errors.New("the store is full")
-		} else if n == 0 && i.method != "copy-image" {
-			if r.virtualSize, err = s.virtualSize(r, data); err == nil {
-				s.keep(r, data, store)
-			}
-		} else {
-			s.put(r, store, data)
-		}
+	if err != nil {
+		r.merge(failedImport, i.stores)
+	} else {
+		err = s.distribute(r, i, data)
 	}
 	r.properties[importingTo] = new("")
 	delete(r.properties, importTask)
@@ -283,14 +275,61 @@ func (s *imageService) runImport(t *task, i *importRequest, ready <-chan time.Ti
 	}
 	// What went wrong is in Glance's log only.
 	t.status, t.message = "failure", "Task failed due to Internal Error"
-	r.merge(failedImport, i.stores)
-	if i.method == "web-download" {
+	if i.method == "web-download" || errors.Is(err, errNoStore) {
 		r.status, r.size, r.virtualSize = queued, nil, nil
 	}
 	// What was staged and could not be imported stays in status importing.
 	if data != nil && data.users == 0 {
 		data.remove()
 	}
+}
+
+// errNoStore is an import that nothing came of, though nothing went wrong.
+var errNoStore = errors.New("no store has taken the data")
+
+// distribute puts data into the stores of an import: all of them or none, or as
+// many as will take it. The lock must be held.
+func (s *imageService) distribute(r *record, i *importRequest, data *blob) error {
+	before := len(r.locations)
+	for _, store := range i.stores {
+		err := s.bring(r, i, data, store)
+		if err == nil {
+			continue
+		}
+		r.merge(failedImport, []string{store})
+		if i.allMust {
+			for _, l := range r.locations[before:] {
+				s.drop(l)
+			}
+			if before == 0 && len(r.locations) > 0 {
+				r.checksum, r.hashAlgo, r.hashValue, r.size = nil, nil, nil, nil
+			}
+			r.locations = r.locations[:before]
+			return err
+		}
+	}
+	if len(r.locations) == 0 {
+		return errNoStore
+	}
+	return nil
+}
+
+// bring puts data into one store.
+func (s *imageService) bring(r *record, i *importRequest, data *blob, store string) error {
+	if room := s.room(store); room >= 0 && room < data.size {
+		return errFull
+	}
+	if i.method == "copy-image" {
+		s.put(r, store, data)
+		return nil
+	}
+	virtual, err := s.virtualSize(r, data)
+	if err != nil {
+		return err
+	}
+	r.virtualSize = virtual
+	s.keep(r, data, store)
+	return nil
 }
 
 // importData gets at the data that an import shall bring.
@@ -312,12 +351,25 @@ func (s *imageService) importData(t *task, i *importRequest) (*blob, error) {
 	return r.locations[0].data, nil
 }
 
+// localClient fetches from this machine only, wherever an answer may send it.
+func localClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(q *http.Request, before []*http.Request) error {
+			if len(before) >= 10 || !downloadable(q.URL.String()) {
+				return fmt.Errorf("redirected to %s", q.URL.Redacted())
+			}
+			return nil
+		},
+	}
+}
+
 func (s *imageService) fetch(ctx context.Context, address string) (*blob, error) {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(q)
+	answer, err := s.web.Do(q)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type imageService struct {
 	delay       time.Duration
 	inspect     Inspector
 	dir         string
+	web         *http.Client
 
 	// Imports go on after their request has been answered.
 	ctx    context.Context
@@ -42,7 +43,7 @@ type imageService struct {
 func newImageService(o Options, k *identity, dir string) *imageService {
 	s := &imageService{
 		identity: k, now: o.Now, pageDefault: o.PageDefault, pageMax: o.PageMax,
-		stores: o.Stores, delay: o.ImportDelay, inspect: o.Inspect, dir: dir,
+		stores: o.Stores, delay: o.ImportDelay, inspect: o.Inspect, dir: dir, web: localClient(),
 		all: map[string]*record{}, ids: map[string]bool{}, tasks: map[string]*task{}, used: map[string]int64{},
 	}
 	// The life of an import is that of the cloud, not of any request.
@@ -65,6 +66,12 @@ type request struct {
 	w      http.ResponseWriter
 	caller *token
 	id     string
+
+	// The answer, unless the call has written it itself. It is written when the
+	// lock on the images is free again: a client that reads slowly must not
+	// hold up the others.
+	status int
+	body   any
 }
 
 // versions are the path segments that Glance takes for its API v2.
@@ -91,12 +98,13 @@ func (s *imageService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q := &request{Request: r, w: w, caller: caller, id: requestID()}
 	w.Header().Set("X-Openstack-Request-Id", q.id)
-	if err := s.dispatch(q, strings.Split(rest, "/")); err != nil {
-		var known *refusal
-		if !errors.As(err, &known) {
-			known = &refusal{status: http.StatusInternalServerError}
-		}
+	switch err, known := s.dispatch(q, strings.Split(rest, "/")), (*refusal)(nil); {
+	case errors.As(err, &known):
 		known.write(w, r)
+	case err != nil:
+		(&refusal{status: http.StatusInternalServerError}).write(w, r)
+	case q.status != 0:
+		writeJSON(w, r, q.status, q.body)
 	}
 }
 
@@ -225,12 +233,13 @@ func contentType(r *http.Request) string {
 	return cmp.Or(r.Header.Get("Content-Type"), "text/plain")
 }
 
-// send answers with JSON, or with nothing but WebOb's type for text.
+// send answers with JSON, or with nothing but WebOb's type for text. What body
+// points to must not change any more.
 func (q *request) send(status int, body any) error {
 	if body == nil {
 		q.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	}
-	writeJSON(q.w, q.Request, status, body)
+	q.status, q.body = status, body
 	return nil
 }
 

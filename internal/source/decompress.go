@@ -92,11 +92,9 @@ type decompressing struct {
 func (d *decompressing) Read(p []byte) (n int, err error) {
 	// A reading that was given up may still be in here when it is closed.
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	defer func() {
-		if d.closed.Load() {
-			d.release()
-		}
+		d.mu.Unlock()
+		d.release()
 	}()
 	if d.err != nil {
 		return 0, d.err
@@ -140,14 +138,17 @@ func (d *decompressing) begin() (err error) {
 func (d *decompressing) Close() error {
 	d.closed.Store(true)
 	err := d.packed.Close()
-	if d.mu.TryLock() {
-		d.release()
-		d.mu.Unlock()
-	}
+	d.release()
 	return err
 }
 
+// release frees the decoder of a closed reading, unless a Read is in it, which
+// does so at its end.
 func (d *decompressing) release() {
+	if !d.closed.Load() || !d.mu.TryLock() {
+		return
+	}
+	defer d.mu.Unlock()
 	if d.stop != nil {
 		d.stop()
 		d.stop = nil

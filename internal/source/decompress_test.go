@@ -205,6 +205,37 @@ func TestDecompressingEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Close may come while a Read waits for a pipe that nobody writes to.
+func TestCloseWhileTheDecoderWaits(t *testing.T) {
+	for _, kind := range kinds {
+		in, w := io.Pipe()
+		src := decompress(t, FromPipe(in, "standard input"), kind)
+		r, err := src.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() {
+			_, err := r.Read(make([]byte, 10))
+			ended <- err
+		}()
+		packed := pack(t, kind, []byte("hello, disk"))
+		if _, err := w.Write(packed[:5]); err != nil { // it has begun, and waits
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if err := <-ended; err == nil {
+			t.Errorf("%s: no error", kind)
+		}
+		if _, err := r.Read(make([]byte, 10)); err == nil {
+			t.Errorf("%s: a closed reading goes on", kind)
+		}
+	}
+}
+
 // A decoder that breaks down on hostile data ends the reading, not the program.
 func TestBrokenDecoderIsAnError(t *testing.T) {
 	d := &decompressed{src: FromPipe(strings.NewReader("x"), "disk.xz"), kind: XZ, decode: breakDown}

@@ -214,9 +214,8 @@ func (s *once) Head(ctx context.Context, n int) ([]byte, error) {
 		return nil, err
 	}
 	if missing := n - len(s.head); missing > 0 && s.err == nil {
-		var more bytes.Buffer
-		_, s.err = io.CopyN(&more, contextReader{ctx, s.r}, int64(missing))
-		s.head = append(s.head, more.Bytes()...)
+		more, err := upTo(contextReader{ctx, s.r}, missing)
+		s.head, s.err = append(s.head, more...), err
 	}
 	if s.err != nil && !errors.Is(s.err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", s.name, s.err)
@@ -292,7 +291,23 @@ func head(ctx context.Context, s Source, n int) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(io.LimitReader(r, int64(n)))
+	data, err := upTo(r, n)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return data, err
+}
+
+// upTo reads n bytes. The error says why there are fewer, io.EOF for the end.
+func upTo(r io.Reader, n int) ([]byte, error) {
+	data := make([]byte, n)
+	for got := 0; got < n; {
+		k, err := r.Read(data[got:])
+		if got += k; err != nil {
+			return data[:got], err
+		}
+	}
+	return data, nil
 }
 
 // contextReader fails once its context has ended.

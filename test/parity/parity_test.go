@@ -124,6 +124,12 @@ func playToSandbox(t *testing.T) []reply {
 
 func playAll(t *testing.T, p *player) []reply {
 	t.Helper()
+	defer func() {
+		// Also after a failure, and when the test's own context is done.
+		if err := p.cleanUp(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
 	var replies []reply
 	for _, s := range script() {
 		r, err := p.play(t.Context(), s)

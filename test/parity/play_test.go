@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,6 +62,7 @@ type player struct {
 	vars   map[string]string
 	alias  map[string]string // values that are shown under another's name
 	tick   func(context.Context) error
+	made   []string // ids of the images that there are because of the script
 }
 
 // shown are the headers that are compared.
@@ -112,6 +114,9 @@ func (p *player) play(ctx context.Context, s step) (reply, error) {
 			}
 		}
 		r := reply{Step: s.name, Status: answer.StatusCode, Header: map[string]string{}}
+		if answer.StatusCode == http.StatusCreated && strings.HasSuffix(s.url, "/v2/images") {
+			p.made = append(p.made, path.Base(answer.Header.Get("Location")))
+		}
 		mask := p.masker()
 		for _, name := range shown {
 			if v := answer.Header.Get(name); v != "" {
@@ -205,6 +210,28 @@ func (p *player) send(ctx context.Context, s step) (*http.Response, []byte, erro
 	defer answer.Body.Close()
 	data, err := io.ReadAll(answer.Body)
 	return answer, data, err
+}
+
+// cleanUp deletes what the script has made and not deleted itself.
+func (p *player) cleanUp(ctx context.Context) error {
+	var all error
+	for _, id := range p.made {
+		for _, s := range []step{
+			{as: "admin", method: "PATCH", body: `[{"op":"replace","path":"/protected","value":false}]`, header: []string{"Content-Type", patchType}},
+			{as: "admin", method: "DELETE"},
+		} {
+			s.url = "{image}/v2/images/" + id
+			answer, body, err := p.send(ctx, s)
+			switch {
+			case err != nil:
+				return errors.Join(all, err)
+			case answer.StatusCode == http.StatusNotFound:
+			case answer.StatusCode >= 300:
+				all = errors.Join(all, fmt.Errorf("clean up %s: %d %s", id, answer.StatusCode, body))
+			}
+		}
+	}
+	return all
 }
 
 // lookUp follows a path such as "images.0.id".

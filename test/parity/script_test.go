@@ -12,7 +12,7 @@ func script() []step {
 	var all []step
 	for _, part := range [][]step{
 		identitySteps(), aboutSteps(), createSteps(), patchSteps(), dataSteps(), importSteps(), listSteps(),
-		sharingSteps(), policySteps(), endSteps(),
+		sharingSteps(), policySteps(),
 	} {
 		all = append(all, part...)
 	}
@@ -586,6 +586,21 @@ func importSteps() []step {
 		start("import what is no qcow2", "bad", `{"method":{"name":"glance-direct"}}`),
 		ended("tasks of a failed import", "bad"),
 		wait("show what is no qcow2", "bad", done),
+		create("create to import into a full store", `{"id":"{id.big}","name":"big {run}","disk_format":"raw","container_format":"bare"}`),
+		put("stage for a full store", "member", "images/{id.big}/stage", "@large"),
+		start("import into a full store", "big", `{"method":{"name":"glance-direct"},"stores":["fast","tiny"]}`),
+		ended("tasks of an import into a full store", "big"),
+		wait("show what was imported into a full store", "big", done),
+		create("create to import where it fits", `{"id":"{id.fits}","name":"fits {run}","disk_format":"raw","container_format":"bare"}`),
+		put("stage for where it fits", "member", "images/{id.fits}/stage", "@large"),
+		start("import where it fits", "fits", `{"method":{"name":"glance-direct"},"stores":["tiny","fast"],"all_stores_must_succeed":false}`),
+		ended("tasks of an import where it fits", "fits"),
+		wait("show what was imported where it fits", "fits", done),
+		image("nil"),
+		put("stage for no store", "member", "images/{id.nil}/stage", "@qcow2"),
+		start("import into no store", "nil", `{"method":{"name":"glance-direct"},"stores":[]}`),
+		ended("tasks of an import into no store", "nil"),
+		wait("show what was imported into no store", "nil", done),
 		create("create to import without formats", `{"id":"{id.form}"}`),
 		put("stage without formats", "member", "images/{id.form}/stage", "@hello"),
 		start("import without formats", "form", `{"method":{"name":"glance-direct"}}`),
@@ -822,17 +837,4 @@ func policySteps() []step {
 		patch("patch what is nobody's", "a", `[{"op":"add","path":"/x","value":"y"}]`),
 		get("list what is nobody's", "member", "images?parity={run}&name=a {run}"),
 	}
-}
-
-// endSteps deletes what the script has made and not deleted itself.
-func endSteps() []step {
-	var steps []step
-	for _, id := range []string{
-		"a", "b", "e", "full", "tags", "caps", "hash", "attr", "acc", "type", "chunk", "raw", "v3", "back", "ext", "short", "wrong",
-		"wrong2", "iso", "hybrid", "gpt", "gptq", "ami", "ami2", "ovf", "none", "chunk2", "cut", "slow", "full2", "imp", "two", "web", "web2", "web3",
-		"bad", "l1", "l3", "l4", "l5", "share", "gift", "pub",
-	} {
-		steps = append(steps, remove("clean up "+id, "admin", "images/{id."+id+"}"))
-	}
-	return steps
 }
