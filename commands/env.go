@@ -53,6 +53,11 @@ func SystemEnv(version string) *Env {
 	return env
 }
 
+// inIsTerminal reports whether a person can answer.
+func (e *Env) inIsTerminal() bool {
+	return e.In != nil && term.IsTerminal(int(e.In.Fd()))
+}
+
 // colour reports whether stdout may have colours.
 func (e *Env) colour() bool {
 	return e.OutIsTerminal && e.getenv("NO_COLOR") == ""

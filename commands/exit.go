@@ -32,11 +32,14 @@ var errFindings = errors.New("findings")
 // exitCode is the one mapping from what happened to an exit code.
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError
+	var partial *partialError
 	switch {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil:
 		return exitInterrupted
+	case errors.As(err, &partial):
+		return exitPartial
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.Is(err, errFindings):

@@ -52,6 +52,9 @@ func newApp(env *Env) *cli.App {
 		Flags:       flags,
 		Commands: []*cli.Command{
 			leaf(createCommand(env)),
+			leaf(applyCommand(env)),
+			leaf(migrateCommand(env)),
+			leaf(rollbackCommand(env)),
 			group("profile", "show and check the bundles of properties",
 				leaf(profileListCommand(env)), leaf(profileShowCommand(env)), leaf(profileValidateCommand(env))),
 			leaf(sandboxCommand(env)),

@@ -41,7 +41,7 @@ func connect(ctx context.Context, c *cli.Context, env *Env) (*session, error) {
 	if c.Bool("debug") {
 		connectOptions.Debug = env.messages()
 	}
-	if env.In != nil && env.ErrIsTerminal && term.IsTerminal(int(env.In.Fd())) {
+	if env.ErrIsTerminal && env.inIsTerminal() {
 		connectOptions.AskPassword = func(prompt string) (string, error) {
 			fmt.Fprint(env.Err, prompt)
 			password, err := term.ReadPassword(int(env.In.Fd()))

@@ -20,9 +20,13 @@ var ErrMorePages = errors.New("the listing breaks off where Glance has a next pa
 // those of a server. An error names the place of the image, from 1, and ends
 // the sequence; ErrMorePages comes last.
 func DecodeListing(r io.Reader) iter.Seq2[image.Image, error] {
+	return decodeListing(r, maxImageBytes)
+}
+
+func decodeListing(r io.Reader, limit int64) iter.Seq2[image.Image, error] {
 	return func(yield func(image.Image, error) bool) {
-		budget := &budgetReader{r: r, left: maxImageBytes}
-		l := &listing{budget: budget, dec: json.NewDecoder(budget), yield: yield}
+		budget := &budgetReader{r: r}
+		l := &listing{budget: budget, limit: limit, dec: json.NewDecoder(budget), yield: yield}
 		err := l.read()
 		if err == nil && l.more {
 			err = ErrMorePages
@@ -41,6 +45,7 @@ var errStop = errors.New("no more images wanted")
 // listing is a saved listing while it is read.
 type listing struct {
 	budget *budgetReader
+	limit  int64 // of one record, in bytes
 	dec    *json.Decoder
 	yield  func(image.Image, error) bool
 	count  int  // images that were handed on
@@ -49,7 +54,7 @@ type listing struct {
 
 func (l *listing) read() error {
 	for {
-		l.budget.left = maxImageBytes
+		l.budget.left = l.limit
 		start, err := l.dec.Token()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -75,7 +80,7 @@ func (l *listing) read() error {
 // array reads the records of a list whose bracket was read.
 func (l *listing) array() error {
 	for l.dec.More() {
-		l.budget.left = maxImageBytes
+		l.budget.left = l.limit
 		var raw json.RawMessage
 		if err := l.dec.Decode(&raw); err != nil {
 			return err
@@ -113,7 +118,7 @@ func (l *listing) object() error {
 				if err := l.array(); err != nil {
 					return err
 				}
-				l.budget.left = maxImageBytes
+				l.budget.left = l.limit
 				continue
 			}
 			if _, isDelim := start.(json.Delim); isDelim {

@@ -60,6 +60,13 @@ func parse(text string) (Expr, error) {
 		return Expr{}, errors.New("is no UTF-8 text, so no image can match it")
 	}
 	at := strings.IndexAny(text, "=~")
+	name := text
+	if at >= 0 {
+		name = text[:at]
+	}
+	if strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return Expr{}, errors.New("has a character in its name that cannot be seen, such as a control character")
+	}
 	if at < 0 {
 		e := Expr{name: text}
 		if rest, ok := strings.CutPrefix(text, "not "); ok || text == "not" {
@@ -70,7 +77,7 @@ func parse(text string) (Expr, error) {
 		}
 		return e, e.nameIt()
 	}
-	e := Expr{name: text[:at], op: equal, value: text[at+1:]}
+	e := Expr{name: name, op: equal, value: text[at+1:]}
 	switch {
 	case text[at] == '~' && strings.HasSuffix(e.name, "!"):
 		return Expr{}, errors.New("there is no !~; " + forms)
@@ -113,8 +120,6 @@ func (e *Expr) nameIt() error {
 		return fmt.Errorf("! does not stand before a name; write not %s", strings.TrimLeft(e.name, "!"))
 	case strings.ContainsAny(e.name, "!<>"):
 		return errors.New("has a sign that is not known; " + forms)
-	case strings.ContainsFunc(e.name, unicode.IsControl):
-		return errors.New("has a control character in its name")
 	}
 	switch e.name {
 	case "tags":

@@ -8,9 +8,9 @@ import (
 
 var (
 	errUnclosed = errors.New(`the [ of the glob is not closed; write \[ for the character itself`)
-	errEmptySet = errors.New(`the glob has an empty set of characters; write \[ for the character [ itself`)
 	errEscape   = errors.New(`the glob ends in \, which takes the next character as it is; write \\ for the character itself`)
 	errRange    = errors.New("the glob has a range of characters that runs backwards")
+	errClass    = errors.New("the glob has a named class such as [:alpha:], which is not known here; write [a-zA-Z]")
 )
 
 // compileGlob turns a glob into a regular expression, whose matching takes time
@@ -81,11 +81,11 @@ func readSet(rest []rune) (set string, after []rune, err error) {
 			b.WriteByte(']')
 			return b.String(), rest[1:], nil
 		}
+		if len(rest) > 1 && rest[0] == '[' && rest[1] == ':' {
+			return "", nil, errClass
+		}
 		low, err := next()
 		if err != nil {
-			if n == 1 && low == 0 {
-				return "", nil, errEmptySet
-			}
 			return "", nil, err
 		}
 		high := low

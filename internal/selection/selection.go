@@ -288,16 +288,19 @@ func lookUp(ctx context.Context, l Lister, name, project string) (image.Image, e
 		query.Set("name", filterText(name))
 		query.Set("visibility", "all")
 		var plain, community []image.Image
+		seen := map[string]bool{} // an image may stand on two pages
 		for img, err := range l.List(ctx, query) {
 			switch {
 			case err != nil:
 				return image.Image{}, err
-			case img.Name != name:
+			case img.Name != name || seen[img.ID]:
+				continue
 			case img.Visibility == "community" && img.Owner != project:
 				community = append(community, img)
 			default:
 				plain = append(plain, img)
 			}
+			seen[img.ID] = true
 		}
 		for _, list := range [][]image.Image{plain, community} {
 			switch len(list) {

@@ -1,0 +1,398 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/apply"
+	"glance-profile/internal/glance"
+	"glance-profile/internal/image"
+	"glance-profile/internal/journal"
+	"glance-profile/internal/plan"
+	"glance-profile/internal/render"
+	"glance-profile/internal/selection"
+)
+
+// Every command that alters existing images goes the road of this file: select,
+// plan, show, confirm, journal, one PATCH an image, verify.
+
+// categorySelect heads the options that choose images, categoryRoad those that
+// say how far to go.
+const (
+	categorySelect = "Which images"
+	categoryRoad   = "What to do with the plan"
+)
+
+func selectionFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "all", Usage: "all images of a plain listing", Category: categorySelect},
+		&cli.StringSliceFlag{Name: "where", Usage: "images for which `EXPR` holds: k=v, k!=v, k~GLOB, k (is there), \"not k\"; over properties and fields; repeated, all must hold", Category: categorySelect},
+		&cli.BoolFlag{Name: "mine", Usage: "images of the current project", Category: categorySelect},
+	}
+}
+
+func roadFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and change nothing", Category: categoryRoad},
+		&cli.BoolFlag{Name: "check", Usage: "print the plan, change nothing, and exit with 3 if something would change", Category: categoryRoad},
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask", Category: categoryRoad},
+		&cli.StringFlag{Name: "out", Usage: "save the plan in `FILE` and change nothing; apply --plan carries it out", Category: categoryRoad},
+		&cli.BoolFlag{Name: "print-openstack", Usage: "print the openstack command lines that do the same, and change nothing", Category: categoryRoad},
+		&cli.BoolFlag{Name: "print-openstack-volume", Usage: "print the openstack command lines for volumes made from the images, and change nothing", Category: categoryRoad},
+		&cli.IntFlag{Name: "jobs", Value: apply.DefaultJobs, Base: 10, Usage: "work on `N` images at once", Category: categoryRoad},
+		&cli.StringFlag{Name: "journal", Usage: "keep the journal in `PATH`, a file or folder", Category: categoryRoad},
+	}
+}
+
+// road is how far a command is to go with its plan.
+type road struct {
+	verb               string
+	dryRun, check, yes bool
+	out, journal       string
+	openstack, volumes bool
+	jobs               int
+	force              bool // overwrite what somebody else has changed
+	output             render.Options
+	command            string
+}
+
+// readOnly reports whether nothing is to be changed.
+func (r road) readOnly() bool {
+	return r.dryRun || r.check || r.out != "" || r.openstack || r.volumes
+}
+
+func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
+	r := road{
+		verb: verb, dryRun: c.Bool("dry-run"), check: c.Bool("check"), yes: c.Bool("yes"), out: c.String("out"),
+		journal: c.String("journal"), openstack: c.Bool("print-openstack"), volumes: c.Bool("print-openstack-volume"),
+		jobs: c.Int("jobs"), command: commandLine(env.Args),
+	}
+	if r.jobs < 1 || r.jobs > 64 {
+		return r, usagef("--jobs %d: from 1 to 64 images at once", r.jobs)
+	}
+	for _, name := range []string{"out", "journal"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return r, usagef("--%s is empty; give it a value or leave it out", name)
+		}
+	}
+	var err error
+	r.output, err = readOutput(c, env, render.KindList, planColumns)
+	return r, err
+}
+
+// planColumns are the columns of a plan printed as a list.
+var planColumns = []string{"id", "name", "property", "before", "after", "why", "result"}
+
+// readQuery reads the options and arguments that choose images. A command that
+// changes images has to be told which.
+func readQuery(c *cli.Context, mayTakeAll bool) (selection.Query, error) {
+	q := selection.Query{Names: c.Args().Slice(), All: c.Bool("all"), Mine: c.Bool("mine"), Jobs: 4}
+	for _, name := range q.Names {
+		if strings.TrimSpace(name) == "" {
+			return q, usagef("an image's name is empty")
+		}
+	}
+	for _, text := range c.StringSlice("where") {
+		expr, err := selection.Parse(text)
+		if err != nil {
+			return q, usagef("--where %v", err)
+		}
+		q.Where = append(q.Where, expr)
+	}
+	if len(q.Names) > 0 && (q.All || q.Mine || len(q.Where) > 0) {
+		return q, usagef("images are named, so --all, --where and --mine have nothing to choose")
+	}
+	if q.Empty() {
+		if !mayTakeAll {
+			return q, usagef("which images? name them, or use --where EXPR, --mine or --all")
+		}
+		q.All = true
+	}
+	return q, nil
+}
+
+// decide is a command's decision on one image: its plan (without changes where
+// there is nothing to do), warnings, or the reason why it is refused.
+type decide func(img image.Image) (plan.Image, []string, error)
+
+// selectAndPlan asks Glance for the images and decides on each. Refusals and
+// names that lead nowhere are told at once and counted.
+func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query, d decide) (images []plan.Image, failed int, err error) {
+	q.Project, q.Admin = s.ProjectID, s.IsAdmin()
+	found, err := selection.Select(ctx, s.glance, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, missing := range found.Missing {
+		env.fail(missing)
+	}
+	if found.LeftOut > 0 {
+		env.note("%d images of other projects are left out; name them to try them", found.LeftOut)
+	}
+	images, refused := planAll(env, found.Images, d)
+	for i := range images {
+		images[i].Cloud, images[i].Endpoint, images[i].Region, images[i].Project = s.Name, s.Endpoint, s.Region, s.ProjectID
+	}
+	return images, refused + len(found.Missing), nil
+}
+
+func planAll(env *Env, images []image.Image, d decide) (plans []plan.Image, refused int) {
+	for _, img := range images {
+		p, warnings, err := d(img)
+		for _, w := range warnings {
+			env.warn("image %s (%s): %s", img.Name, img.ID, w)
+		}
+		switch {
+		case err != nil:
+			env.fail(fmt.Errorf("image %s (%s): %w", img.Name, img.ID, err))
+			refused++
+		case len(p.Changes) > 0:
+			plans = append(plans, p)
+		default:
+			env.detail("image %s (%s): nothing to do", img.Name, img.ID)
+		}
+	}
+	return plans, refused
+}
+
+// fromListing decides on the images of a saved listing, without a cloud.
+func fromListing(env *Env, path string, q selection.Query, d decide) ([]plan.Image, int, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, usagef("--from: %v", err)
+	}
+	defer file.Close()
+	var listed iter.Seq2[image.Image, error] = glance.DecodeListing(file)
+	var plans []plan.Image
+	failed := 0
+	for img, err := range selection.Filter(listed, q) {
+		if err != nil {
+			return nil, 0, fmt.Errorf("--from %s: %w", path, err)
+		}
+		more, refused := planAll(env, []image.Image{img}, d)
+		plans, failed = append(plans, more...), failed+refused
+	}
+	return plans, failed, nil
+}
+
+// partialError says that some images are done and others not.
+type partialError struct{ message string }
+
+func (e *partialError) Error() string { return e.message }
+
+// carryOut shows the plan and, where it is to go on, confirms, records and
+// applies it. failed counts the images that could not be planned for.
+func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.Image, failed int) error {
+	p := plan.Plan{Version: plan.Version, Command: r.command, Images: images}
+	switch {
+	case r.out != "":
+		if err := savePlan(r.out, p); err != nil {
+			return err
+		}
+		env.note("plan of %d images saved in %s", len(images), r.out)
+		return outcome(r, len(images), 0, failed)
+	case r.openstack, r.volumes:
+		for _, img := range images {
+			for _, line := range changeLines(img, r.volumes) {
+				if _, err := fmt.Fprintln(env.Out, line); err != nil {
+					return err
+				}
+			}
+		}
+		return outcome(r, len(images), 0, failed)
+	case r.readOnly():
+		if err := printPlanTo(env, r.output, p); err != nil {
+			return err
+		}
+		return outcome(r, len(images), 0, failed)
+	case len(images) == 0:
+		env.note("nothing to do")
+		return outcome(r, 0, 0, failed)
+	}
+	if err := render.PlanText(env.messages(), p, env.ErrIsTerminal && env.getenv("NO_COLOR") == ""); err != nil {
+		return err
+	}
+	if err := confirm(env, r, len(images)); err != nil {
+		return err
+	}
+	path := r.journal
+	if path == "" {
+		var err error
+		if path, err = env.journalDir(); err != nil {
+			return fmt.Errorf("nothing was changed: %w", err)
+		}
+	}
+	log, err := journal.Create(path, r.verb, r.command, env.Now)
+	if err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
+	defer log.Close()
+	changer := apply.Changer{Glance: s.glance, Recorder: log, Wait: apply.Sleep, Jobs: r.jobs, Force: r.force,
+		Notify: func(format string, args ...any) { env.warn(format, args...) }}
+	if env.ErrIsTerminal && !env.quiet {
+		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
+	}
+	report, err := changer.Apply(ctx, p)
+	if changer.Progress != nil {
+		fmt.Fprintln(env.Err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, img := range report.Images {
+		if img.Error != nil {
+			env.fail(fmt.Errorf("image %s (%s): %s", img.Name, img.ID, *img.Error))
+		}
+	}
+	env.note("%d images done, %d unchanged, %d failed, %d not begun; journal %s",
+		report.Done, report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
+	if r.output.Format != render.FormatTable {
+		p.Images = report.Images
+		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
+			return err
+		}
+	}
+	return outcome(road{}, 0, report.Done+report.Unchanged, failed+report.Failed+report.Lost+report.Skipped)
+}
+
+// outcome turns counts into the error that carries the exit code.
+func outcome(r road, pending, done, failed int) error {
+	switch {
+	case failed > 0 && done+pending > 0:
+		return &partialError{fmt.Sprintf("%d images failed, %d did not", failed, done+pending)}
+	case failed > 0:
+		return fmt.Errorf("%d images failed, and no other was changed", failed)
+	case r.check && pending > 0:
+		return errFindings
+	}
+	return nil
+}
+
+func printPlanTo(env *Env, o render.Options, p plan.Plan) error {
+	if o.Format == render.FormatTable {
+		return render.PlanText(env.Out, p, env.colour())
+	}
+	return asUsage(render.PlanData(env.Out, p, o))
+}
+
+// confirm asks on a terminal, and elsewhere demands --yes.
+func confirm(env *Env, r road, n int) error {
+	if r.yes {
+		return nil
+	}
+	if !env.ErrIsTerminal || !env.inIsTerminal() {
+		return usagef("%d images would be changed, and there is no terminal to ask at; add --yes, or --dry-run to see the plan only", n)
+	}
+	fmt.Fprintf(env.Err, "Change %d images? [y/N] ", n)
+	answer, err := bufio.NewReader(env.In).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("declined; nothing was changed")
+	}
+	return nil
+}
+
+// savePlan writes a plan for apply --plan. The file must not be there: a plan
+// that was agreed on is not to be replaced by accident.
+func savePlan(path string, p plan.Plan) error {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return usagef("--out: %v", err)
+	}
+	_, err = file.Write(append(data, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+// loadPlan reads a saved plan.
+func loadPlan(path string) (plan.Plan, error) {
+	var p plan.Plan
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return p, usagef("--plan: %v", err)
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, usagef("--plan %s: %v", path, err)
+	}
+	if p.Version != plan.Version {
+		return p, usagef("--plan %s: version %d, and this program reads version %d", path, p.Version, plan.Version)
+	}
+	return p, nil
+}
+
+// changeLines are the openstack lines for one image's changes, or for volumes
+// made from it.
+func changeLines(img plan.Image, volumes bool) []string {
+	set, unset := []string{"openstack", "image", "set"}, []string{"openstack", "image", "unset"}
+	option := "--property"
+	last := shellQuote(img.ID)
+	if volumes {
+		set, unset = []string{"openstack", "volume", "set"}, []string{"openstack", "volume", "unset"}
+		option, last = "--image-property", `"$VOLUME"`
+	}
+	nSet, nUnset := len(set), len(unset)
+	for _, c := range img.Changes {
+		switch {
+		case volumes && plan.IsBase(c.Property):
+		case c.Property == "tags":
+			before, _ := c.Before.([]string)
+			after, _ := c.After.([]string)
+			set = append(set, each("--tag", without(after, before))...)
+			unset = append(unset, each("--tag", without(before, after))...)
+		case c.Property == "os_hidden":
+			set = append(set, map[bool]string{true: "--hidden", false: "--unhidden"}[c.After == true])
+		case c.Property == "name":
+			set = append(set, "--name", fmt.Sprint(c.After))
+		case c.After == nil:
+			unset = append(unset, option, c.Property)
+		case plan.IsBase(c.Property):
+			set = append(set, openstackOption(c)...)
+		default:
+			set = append(set, option, fmt.Sprintf("%s=%s", c.Property, c.After))
+		}
+	}
+	var lines []string
+	if len(set) > nSet {
+		lines = append(lines, join(set)+" "+last)
+	}
+	if len(unset) > nUnset {
+		lines = append(lines, join(unset)+" "+last)
+	}
+	return lines
+}
+
+func each(option string, values []string) []string {
+	var words []string
+	for _, v := range values {
+		words = append(words, option, v)
+	}
+	return words
+}
+
+// without returns the words of a that are not in b.
+func without(a, b []string) []string {
+	var rest []string
+	for _, word := range a {
+		if !slices.Contains(b, word) {
+			rest = append(rest, word)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,128 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/journal"
+	"glance-profile/internal/plan"
+	"glance-profile/internal/render"
+)
+
+func rollbackCommand(env *Env) *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "last", Usage: "take back the last run on the same image service and project"},
+		&cli.BoolFlag{Name: "list", Usage: "list the journals"},
+		&cli.BoolFlag{Name: "show", Usage: "show what a journal holds"},
+		&cli.BoolFlag{Name: "force", Usage: "overwrite what somebody else has changed since"},
+	}
+	flags = append(append(flags, roadFlags()...), outputFlags(render.KindList)...)
+	return &cli.Command{
+		Name:      "rollback",
+		Usage:     "put back what a journal says was there before",
+		ArgsUsage: "[JOURNAL]",
+		Description: "Takes back a run, whole or cut off at any instant. An image that somebody else has changed since is\n" +
+			"left alone and named. Images that the run made are deleted. A rollback keeps a journal of its own.",
+		Flags:  flags,
+		Action: func(c *cli.Context) error { return runRollback(c, env) },
+	}
+}
+
+func runRollback(c *cli.Context, env *Env) error {
+	r, err := readRoad(c, env, "rollback")
+	if err != nil {
+		return err
+	}
+	r.force = c.Bool("force")
+	dir, err := env.journalDir()
+	if err != nil && c.NArg() == 0 {
+		return err
+	}
+	switch {
+	case c.NArg() > 1:
+		return usagef("one JOURNAL at a time")
+	case c.NArg() == 1 && c.Bool("last"):
+		return usagef("--last and a JOURNAL contradict each other")
+	case c.Bool("list"):
+		return listJournals(env, dir, r.output)
+	case c.NArg() == 0 && !c.Bool("last"):
+		return usagef("which run? name its JOURNAL, or use --last; --list shows them")
+	case c.NArg() == 1 && c.Bool("show"):
+		return showJournal(env, c.Args().First(), r.output)
+	}
+	s, err := connect(c.Context, c, env)
+	if err != nil {
+		return err
+	}
+	defer s.finish()
+	path := c.Args().First()
+	if c.Bool("last") {
+		last, err := journal.Last(dir, s.Endpoint, s.ProjectID)
+		if err != nil {
+			return err
+		}
+		path = last.Path
+		if c.Bool("show") {
+			return showJournal(env, path, r.output)
+		}
+	}
+	return rollBack(c.Context, env, s, r, path)
+}
+
+func rollBack(ctx context.Context, env *Env, s *session, r road, path string) error {
+	entries, err := journal.Load(path)
+	if err != nil {
+		return err
+	}
+	back, lost := plan.Invert(journal.Images(entries))
+	failed := 0
+	for _, img := range lost {
+		env.fail(fmt.Errorf("image %s (%s) was deleted, which cannot be taken back", img.Name, img.ID))
+		failed++
+	}
+	for _, img := range back {
+		if img.Endpoint != s.Endpoint {
+			return usagef("journal %s is of the image service %s, and this is %s; choose the cloud with --os-cloud", path, img.Endpoint, s.Endpoint)
+		}
+	}
+	env.note("taking back %s", path)
+	return carryOut(ctx, env, s, r, back, failed)
+}
+
+func listJournals(env *Env, dir string, o render.Options) error {
+	journals, err := journal.List(dir)
+	if err != nil {
+		return err
+	}
+	var rows [][]any
+	for _, j := range journals {
+		clouds := ""
+		for i, place := range j.Places {
+			if i > 0 {
+				clouds += ", "
+			}
+			clouds += place.Endpoint
+		}
+		command := j.Command
+		if j.Err != nil {
+			command = j.Err.Error()
+		}
+		rows = append(rows, []any{j.Time.Format(time.RFC3339), j.Images, clouds, command, j.Path})
+	}
+	return asUsage(render.List(env.Out, []string{"Time", "Images", "Service", "Command", "Journal"}, rows, o))
+}
+
+func showJournal(env *Env, path string, o render.Options) error {
+	entries, err := journal.Load(path)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return errors.New("the journal is empty: nothing was begun")
+	}
+	return printPlanTo(env, o, plan.Plan{Version: plan.Version, Command: entries[0].Command, Images: journal.Images(entries)})
+}
