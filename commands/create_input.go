@@ -39,6 +39,17 @@ func openInput(ctx context.Context, env *Env, o createOptions) (*input, error) {
 	if err != nil || src == nil {
 		return in, err
 	}
+	if _, isFile := src.(*source.File); !isFile && o.file == "" {
+		// A pipe that was not asked for and holds nothing is no data, as a
+		// terminal is; one that was asked for by --file - is a mistake.
+		if head, err := src.Head(ctx, 1); err != nil {
+			src.Close()
+			return nil, err
+		} else if len(head) == 0 {
+			env.warn("standard input is empty, so a record without data is made")
+			return in, src.Close()
+		}
+	}
 	in.source = src
 	if _, isFile := src.(*source.File); isFile {
 		in.file = src.Name() == o.file

@@ -224,9 +224,6 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	}
 	for _, p := range problems {
 		line := p.Message
-		if p.Rule == "empty-file" && o.file == "" {
-			line += " (for a record without data, give it </dev/null)"
-		}
 		if p.Hint != "" {
 			line += "; " + p.Hint
 		}

@@ -114,6 +114,8 @@ func identitySteps() []step {
 			save: map[string]string{"token.gone": "header:X-Subject-Token"}},
 		identity("revoke a token of others", "other", "DELETE", tokens, "", "X-Subject-Token", "{token.gone}"),
 		identity("revoke own token", "gone", "DELETE", tokens, "", "X-Subject-Token", "{token.gone}"),
+		identity("own projects with a revoked token", "gone", "GET", "/v3/auth/projects", ""),
+		get("images with a revoked token", "gone", "images"),
 		get("images with an unscoped token", "unscoped", "images"),
 		post("create with an unscoped token", "unscoped", "images", `{"name":"x"}`),
 		get("images with a system token", "system", "images?parity={run}"),
