@@ -90,7 +90,7 @@ func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
 }
 
 // planColumns are the columns of a plan printed as a list.
-var planColumns = []string{"id", "name", "property", "before", "after", "why", "result"}
+var planColumns = []string{"action", "id", "name", "property", "before", "after", "why"}
 
 // readQuery reads the options and arguments that choose images. A command that
 // changes images has to be told which.

@@ -33,22 +33,30 @@ func rollbackCommand(env *Env) *cli.Command {
 }
 
 func runRollback(c *cli.Context, env *Env) error {
+	dir, err := env.journalDir()
+	if err != nil && c.NArg() == 0 {
+		return err
+	}
+	if c.Bool("list") {
+		if c.NArg() > 0 || c.Bool("last") {
+			return usagef("--list lists all journals; leave the others out")
+		}
+		output, err := readOutput(c, env, render.KindList, journalColumns)
+		if err != nil {
+			return err
+		}
+		return listJournals(env, dir, output)
+	}
 	r, err := readRoad(c, env, "rollback")
 	if err != nil {
 		return err
 	}
 	r.force = c.Bool("force")
-	dir, err := env.journalDir()
-	if err != nil && c.NArg() == 0 {
-		return err
-	}
 	switch {
 	case c.NArg() > 1:
 		return usagef("one JOURNAL at a time")
 	case c.NArg() == 1 && c.Bool("last"):
 		return usagef("--last and a JOURNAL contradict each other")
-	case c.Bool("list"):
-		return listJournals(env, dir, r.output)
 	case c.NArg() == 0 && !c.Bool("last"):
 		return usagef("which run? name its JOURNAL, or use --last; --list shows them")
 	case c.NArg() == 1 && c.Bool("show"):
@@ -93,6 +101,9 @@ func rollBack(ctx context.Context, env *Env, s *session, r road, path string) er
 	return carryOut(ctx, env, s, r, back, failed)
 }
 
+// journalColumns are those of rollback --list.
+var journalColumns = []string{"Time", "Images", "Service", "Command", "Journal"}
+
 func listJournals(env *Env, dir string, o render.Options) error {
 	journals, err := journal.List(dir)
 	if err != nil {
@@ -113,7 +124,7 @@ func listJournals(env *Env, dir string, o render.Options) error {
 		}
 		rows = append(rows, []any{j.Time.Format(time.RFC3339), j.Images, clouds, command, j.Path})
 	}
-	return asUsage(render.List(env.Out, []string{"Time", "Images", "Service", "Command", "Journal"}, rows, o))
+	return asUsage(render.List(env.Out, journalColumns, rows, o))
 }
 
 func showJournal(env *Env, path string, o render.Options) error {
