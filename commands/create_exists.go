@@ -24,14 +24,14 @@ func checkExisting(ctx context.Context, env *Env, o createOptions, s *session, o
 	if o.ifExists == existsNew {
 		return false, nil
 	}
-	if owner == "" {
-		return false, usagef("--if-exists %s looks for images of a project, and this login has none; add --project", o.ifExists)
-	}
 	var found []image.Image
 	// Hidden images are left out of a plain listing, but their name is taken
 	// all the same: whoever unhides one would find two.
 	for _, hidden := range []string{"false", "true"} {
-		query := url.Values{"name": {o.name}, "owner": {owner}, "visibility": {"all"}, "os_hidden": {hidden}}
+		query := url.Values{"name": {o.name}, "visibility": {"all"}, "os_hidden": {hidden}}
+		if owner != "" { // a login without a project sees whatever it may see
+			query.Set("owner", owner)
+		}
 		if strings.ContainsAny(o.name, ",:") {
 			// Glance reads "in:" and commas in a filter; quotes keep a name whole.
 			query.Set("name", `in:"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(o.name)+`"`)
