@@ -148,11 +148,12 @@ type run struct {
 	outcomes []outcome
 	patience int // images in a row that Glance may leave without an answer
 
-	mu       sync.Mutex
-	through  int
-	mute     int   // images in a row that Glance left without an answer
-	stop     error // why no other image is begun
-	callback sync.Mutex
+	mu   sync.Mutex
+	mute int   // images in a row that Glance left without an answer
+	stop error // why no other image is begun
+
+	callback sync.Mutex // held while Notify or Progress runs
+	through  int        // images that are through
 }
 
 func (r *run) stopped(ctx context.Context) bool {
@@ -185,21 +186,19 @@ func (r *run) one(ctx context.Context, i int) {
 	}
 	r.settle(i, result, err)
 
+	var silence *silenceError
 	r.mu.Lock()
-	r.through++
-	through := r.through
-	if err != nil && transient(err) && ctx.Err() == nil {
-		if r.mute++; r.mute >= r.patience && r.stop == nil {
-			r.stop = fmt.Errorf("the image service does not answer any more, so the rest was not begun: %w", err)
-		}
-	} else {
+	if !errors.As(err, &silence) {
 		r.mute = 0
+	} else if r.mute++; r.mute >= r.patience && r.stop == nil {
+		r.stop = fmt.Errorf("the image service does not answer any more, so the rest was not begun: %w", err)
 	}
 	r.mu.Unlock()
+	r.callback.Lock()
+	defer r.callback.Unlock()
+	r.through++
 	if r.Progress != nil {
-		r.callback.Lock()
-		r.Progress(through, len(r.images))
-		r.callback.Unlock()
+		r.Progress(r.through, len(r.images))
 	}
 }
 
@@ -255,6 +254,11 @@ type lostError struct{ text string }
 
 func (e *lostError) Error() string { return e.text }
 
+// silenceError says that all patience with the service was in vain.
+type silenceError struct{ error }
+
+func (e *silenceError) Unwrap() error { return e.error }
+
 // kind tells a lost race from another failure.
 func kind(err error) outcome {
 	var race *lostError
@@ -297,7 +301,11 @@ func (r *run) unread(ctx context.Context, err error) (outcome, error) {
 	case glance.Status(err) == http.StatusNotFound:
 		return failed, errors.New("the image is not there: it was deleted, or you may not see it any more")
 	}
-	return failed, fmt.Errorf("read the image: %w", err)
+	err = fmt.Errorf("read the image: %w", err)
+	if transient(err) {
+		err = &silenceError{err}
+	}
+	return failed, err
 }
 
 // patch sends the changes until Glance holds them. held is what was last read.
@@ -329,7 +337,7 @@ func (r *run) patch(ctx context.Context, img plan.Image, held image.Image) error
 		case glance.Status(lookErr) == http.StatusNotFound:
 			return errors.New("the image was deleted while it was being changed")
 		case lookErr != nil:
-			return fmt.Errorf("change the image: %w; whether it was changed is unknown: %w", err, lookErr)
+			return &silenceError{fmt.Errorf("change the image: %w; whether it was changed is unknown: %w", err, lookErr)}
 		case has(found, img.Changes, after):
 			return confirm(img.Changes, held, found)
 		case !has(found, img.Changes, before):
@@ -339,7 +347,7 @@ func (r *run) patch(ctx context.Context, img plan.Image, held image.Image) error
 		case conflict:
 			return fmt.Errorf("change the image: %w", err)
 		case attempt >= patchAttempts:
-			return fmt.Errorf("change the image: %w (tried %d times)", err, attempt)
+			return &silenceError{fmt.Errorf("change the image: %w (tried %d times)", err, attempt)}
 		}
 		held = found
 	}
@@ -620,7 +628,7 @@ func (r *run) delete(ctx context.Context, img plan.Image) error {
 		case ctx.Err() != nil:
 			return fmt.Errorf("interrupted, and perhaps not deleted: %w", err)
 		case attempt >= deleteAttempts:
-			return fmt.Errorf("delete the image: %w (tried %d times)", err, attempt)
+			return &silenceError{fmt.Errorf("delete the image: %w (tried %d times)", err, attempt)}
 		}
 		r.notify("image %s (%s): %v; trying again", img.ID, img.Name, err)
 		_ = r.Wait(ctx, pause(attempt, err)) // when ctx ends, this is the last attempt

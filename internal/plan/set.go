@@ -43,5 +43,5 @@ func missing(name string, v any) bool {
 		return v == nil
 	}
 	tags, isList := v.([]string)
-	return v == nil || v == "" || isList && len(tags) == 0 || !isList && (v == int64(0) || v == false)
+	return v == nil || v == "" || v == int64(0) || v == false || isList && len(tags) == 0
 }
