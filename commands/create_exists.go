@@ -32,9 +32,10 @@ func checkExisting(ctx context.Context, env *Env, o createOptions, s *session, o
 		if owner != "" { // a login without a project sees whatever it may see
 			query.Set("owner", owner)
 		}
-		if strings.ContainsAny(o.name, ",:") {
-			// Glance reads "in:" and commas in a filter; quotes keep a name whole.
-			query.Set("name", `in:"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(o.name)+`"`)
+		if strings.Contains(o.name, ":") {
+			// What stands before a colon is an operator to Glance (in:, eq: …),
+			// glance/common/utils.py split_filter_op; eq: takes the rest whole.
+			query.Set("name", "eq:"+o.name)
 		}
 		for img, err := range s.glance.List(ctx, query) {
 			if err != nil {

@@ -191,7 +191,7 @@ func (c target) prepare(env *testscript.Env) error {
 				if err != nil {
 					return
 				}
-				if !strings.HasPrefix(img.Name, prefix) {
+				if !strings.Contains(img.Name, prefix) {
 					continue
 				}
 				if img.Protected {
