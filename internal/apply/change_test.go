@@ -727,6 +727,29 @@ func TestManyLostRaces(t *testing.T) {
 	c.counts(report, 0, 0, 0, 20, 0)
 }
 
+// A Glance that answers every other image is not down.
+func TestHiccupsDoNotEndTheRun(t *testing.T) {
+	c := newCatalogue(t, 20)
+	p := c.plan()
+	changer := c.changer(&ledger{})
+	changer.Jobs = 1
+	changer.Glance = &hiccups{c.admin}
+	report, err := changer.Apply(t.Context(), p)
+	if err != nil {
+		t.Error(err)
+	}
+	c.counts(report, 10, 0, 10, 0, 0)
+}
+
+type hiccups struct{ *glance.Client }
+
+func (h *hiccups) Get(ctx context.Context, id string) (image.Image, error) {
+	if strings.ContainsAny(id[len(id)-1:], "13579") {
+		return image.Image{}, &glance.Error{Status: http.StatusServiceUnavailable}
+	}
+	return h.Client.Get(ctx, id)
+}
+
 type down struct{ *glance.Client }
 
 func (d *down) Get(context.Context, string) (image.Image, error) {
@@ -847,6 +870,37 @@ func TestRollBackACreation(t *testing.T) {
 	report, err = changer.Apply(t.Context(), plan.Plan{Images: back})
 	if err != nil || report.Done != 1 || len(r.left()) != 0 {
 		t.Errorf("with force: %v, %+v", err, report)
+	}
+}
+
+// Whoever protects an image wants it kept, unless it was we who did; and a
+// rollback that was killed after it had taken the protection off goes on.
+func TestProtectionAndTheRollBackOfACreation(t *testing.T) {
+	r := newRig(t)
+	for _, extra := range [][]plan.Change{
+		{{Property: "cinder_encryption_key_deletion_policy", After: "on_image_deletion"}, {Property: "protected", After: true}}, nil,
+	} {
+		if _, err := r.creator().Create(t.Context(), job(file(), extra...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := []plan.Image{r.journal.lines[1], r.journal.lines[3]}
+	for i, ops := range [][]glance.Operation{
+		{{Op: "replace", Name: "protected", Value: false}, {Op: "remove", Name: "cinder_encryption_key_deletion_policy"}},
+		{{Op: "replace", Name: "protected", Value: true}},
+	} {
+		if _, err := r.glance.Patch(t.Context(), made[i].ID, ops); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back, _ := plan.Invert(made)
+	changer := &apply.Changer{Glance: r.glance, Recorder: &ledger{}, Wait: noWait}
+	report, err := changer.Apply(t.Context(), plan.Plan{Images: back})
+	if err != nil || report.Done != 1 || report.Lost != 1 {
+		t.Errorf("%v, %+v", err, report)
+	}
+	if e := report.Images[0].Error; e == nil || !strings.Contains(*e, "protected is true, not false") {
+		t.Errorf("error %v", e)
 	}
 }
 
