@@ -32,11 +32,16 @@ type Entry struct {
 
 // Journal is one open file. Record is safe for concurrent use.
 type Journal struct {
-	mu      sync.Mutex
 	file    *os.File
 	command string
 	now     func() time.Time
+
+	mu      sync.Mutex
+	written int   // lines
 	broken  error // why no further line can be trusted to be whole
+
+	disk   sync.Mutex // held while the file is synced, taken before mu
+	synced int        // lines
 }
 
 // Create makes a new journal file of mode 0600, with its directory if need be.
@@ -72,24 +77,51 @@ func Create(path, verb, command string, now func() time.Time) (*Journal, error) 
 // Path returns the name of the journal's file.
 func (j *Journal) Path() string { return j.file.Name() }
 
-// Record appends one line and returns once it is on the disk.
+// Record appends one line and returns once it is on the disk. Lines that are
+// written while the disk is busy share the next sync.
 func (j *Journal) Record(img plan.Image) error {
 	line, err := json.Marshal(Entry{Version: plan.Version, Time: j.now().UTC(), Command: j.command, Image: img})
 	if err != nil {
 		return fmt.Errorf("journal %s: image %s: %w", j.Path(), img.ID, err)
 	}
+	number, err := j.write(append(line, '\n'))
+	if err != nil {
+		return err
+	}
+	j.disk.Lock()
+	defer j.disk.Unlock()
+	if j.synced >= number {
+		return nil
+	}
+	j.mu.Lock()
+	written, err := j.written, j.broken
+	j.mu.Unlock()
+	if err != nil {
+		return err // after a failed sync the next one proves nothing
+	}
+	if err := j.file.Sync(); err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.broken = fmt.Errorf("write the journal: %w", err)
+		return j.broken
+	}
+	j.synced = written
+	return nil
+}
+
+// write appends one line and returns its number, counted from 1.
+func (j *Journal) write(line []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.broken != nil {
-		return j.broken
+		return 0, j.broken
 	}
-	if _, err = j.file.Write(append(line, '\n')); err == nil {
-		err = j.file.Sync()
-	}
-	if err != nil {
+	if _, err := j.file.Write(line); err != nil {
 		j.broken = fmt.Errorf("write the journal: %w", err)
+		return 0, j.broken
 	}
-	return j.broken
+	j.written++
+	return j.written, nil
 }
 
 // lineStart is how every line of a journal begins.

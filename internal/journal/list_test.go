@@ -2,9 +2,11 @@ package journal_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,5 +110,37 @@ func TestImages(t *testing.T) {
 	}
 	if _, err := journal.Load(path + "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	j, err := journal.Create(t.TempDir()+string(filepath.Separator), "apply", "", clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workers sync.WaitGroup
+	for w := range 8 {
+		workers.Go(func() {
+			for n := range 25 {
+				if err := j.Record(entry(fmt.Sprint(w, ".", n))); err != nil {
+					t.Error(err)
+				}
+				// What Record has taken is in the file already.
+				if data, err := os.ReadFile(j.Path()); err != nil || !strings.Contains(string(data), fmt.Sprintf("%q", fmt.Sprint(w, ".", n))) {
+					t.Errorf("line %d of %d is not there (%v)", n, w, err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := journal.Load(j.Path())
+	if err != nil || len(entries) != 200 {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+	if err := j.Record(entry("late")); err == nil {
+		t.Error("a closed journal took a line")
 	}
 }
