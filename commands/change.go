@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -88,6 +89,10 @@ func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
 	r.output, err = readOutput(c, env, render.KindList, planColumns)
 	return r, err
 }
+
+// maxSingleReads is up to how many images are read one by one at the end to
+// verify them; more are found in one listing.
+const maxSingleReads = 8
 
 // planColumns are the columns of a plan printed as a list.
 var planColumns = []string{"action", "id", "name", "property", "before", "after", "why"}
@@ -241,12 +246,12 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 	if env.ErrIsTerminal && !env.quiet {
 		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
 	}
-	report, err := changer.Apply(ctx, p)
+	if len(images) > maxSingleReads {
+		changer.Listings = []url.Values{{"limit": {"1000"}}}
+	}
+	report, applyErr := changer.Apply(ctx, p)
 	if changer.Progress != nil {
 		fmt.Fprintln(env.Err)
-	}
-	if err != nil {
-		return err
 	}
 	for _, img := range report.Images {
 		if img.Error != nil {
@@ -260,6 +265,15 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
 			return err
 		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return &partialError{fmt.Sprintf("interrupted: %d images were changed, %d were not begun; glance-profile rollback %s takes them back",
+			report.Done, report.Skipped, shellQuote(log.Path()))}
+	case applyErr != nil && report.Done > 0:
+		return &partialError{applyErr.Error()}
+	case applyErr != nil:
+		return applyErr
 	}
 	return outcome(road{}, 0, report.Done+report.Unchanged, failed+report.Failed+report.Lost+report.Skipped)
 }
