@@ -7,14 +7,15 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -25,36 +26,36 @@ import (
 )
 
 func main() {
-	binary := flag.String("binary", "bin/glance-profile", "the program to measure")
+	program := flag.String("binary", "bin/glance-profile", "the program to measure")
 	devcloud := flag.String("devcloud", ".devcloud", "folder of the running devcloud")
 	release := flag.String("release", "2025.1", "release of the devcloud")
 	gib := flag.Int64("gib", 4, "size of the upload in GiB")
 	rounds := flag.Int("rounds", 3, "uploads by each")
 	flag.Parse()
-	if err := run(context.Background(), *binary, filepath.Join(*devcloud, *release, "clouds.yaml"), *gib, *rounds); err != nil {
+	if err := run(context.Background(), *program, filepath.Join(*devcloud, *release, "clouds.yaml"), *gib, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, binary, clouds string, gib int64, rounds int) error {
-	binary, err := filepath.Abs(binary)
+func run(ctx context.Context, program, clouds string, gib int64, rounds int) error {
+	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
 	}
-	start, err := startUp(ctx, binary)
+	start, err := startUp(ctx, program)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("start-up (--version), median of 50: %.1f ms (target 20 ms)\n", start.Seconds()*1000)
-	return uploads(ctx, binary, clouds, gib, rounds)
+	return uploads(ctx, program, clouds, gib, rounds)
 }
 
-func startUp(ctx context.Context, binary string) (time.Duration, error) {
+func startUp(ctx context.Context, program string) (time.Duration, error) {
 	var times []time.Duration
 	for range 50 {
 		begin := time.Now()
-		if err := exec.CommandContext(ctx, binary, "--version").Run(); err != nil {
+		if err := exec.CommandContext(ctx, program, "--version").Run(); err != nil {
 			return 0, err
 		}
 		times = append(times, time.Since(begin))
@@ -63,7 +64,7 @@ func startUp(ctx context.Context, binary string) (time.Duration, error) {
 }
 
 // uploads times the same file sent by curl -T and by create, in turns.
-func uploads(ctx context.Context, binary, clouds string, gib int64, rounds int) error {
+func uploads(ctx context.Context, program, clouds string, gib int64, rounds int) error {
 	env := cloud.OSEnv()
 	env.LookupEnv = func(name string) (string, bool) {
 		if name == "OS_CLIENT_CONFIG_FILE" {
@@ -110,7 +111,7 @@ func uploads(ctx context.Context, binary, clouds string, gib int64, rounds int) 
 			return err
 		}
 		id = uuid.NewString()
-		cmd := exec.CommandContext(ctx, binary, "create", "--id", id, "--profile", "linux-virtio", "--file", file, "bench", "-f", "value", "-c", "status")
+		cmd := exec.CommandContext(ctx, program, "create", "--id", id, "--profile", "linux-virtio", "--file", file, "bench", "-f", "value", "-c", "status")
 		took, usage, err = timed(cmd, []string{"OS_CLIENT_CONFIG_FILE=" + clouds, "OS_CLOUD=devcloud-admin", "XDG_STATE_HOME=" + dir})
 		if err != nil {
 			return fmt.Errorf("glance-profile: %w", err)
@@ -136,9 +137,13 @@ func diskFile(path string, size int64) error {
 		return err
 	}
 	defer file.Close()
-	block := []byte(strings.Repeat("glance-profile bench ", 50000)[:1<<20])
+	block := make([]byte, 1<<20)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range block {
+		block[i] = byte(random.Uint32())
+	}
 	for offset := int64(0); offset < size; offset += 1 << 20 {
-		copy(block, fmt.Sprintf("%020d", offset))
+		binary.BigEndian.PutUint64(block[512:], uint64(offset))
 		if _, err := file.WriteAt(block, offset); err != nil {
 			return err
 		}
