@@ -51,7 +51,9 @@ func runMigrate(c *cli.Context, env *Env) error {
 		return err
 	}
 	o := plan.VirtioOptions{Bus: c.String("bus"), RNG: c.Bool("rng"), GuestAgent: c.Bool("guest-agent"), Leftovers: c.Bool("remove-leftovers"), Force: c.Bool("force")}
-	if o.Bus != "virtio" && o.Bus != "scsi" {
+	if !c.IsSet("bus") {
+		o.Bus = "" // a disk that is on virtio-scsi already stays there
+	} else if o.Bus != "virtio" && o.Bus != "scsi" {
 		return usagef("--bus %s: it may be virtio or scsi", render.Quoted(o.Bus))
 	}
 	if !c.Bool("drivers-installed") && !r.readOnly() && !c.IsSet("from") {

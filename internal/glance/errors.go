@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 )
@@ -20,6 +21,26 @@ type Error struct {
 	Status    int // HTTP status
 	Message   string
 	RequestID string // x-openstack-request-id, by which the cloud's operator finds the cause of a 5xx
+
+	retryAfter time.Duration
+}
+
+// maxRetryAfter bounds how long a server can make the program wait.
+const maxRetryAfter = time.Minute
+
+// RetryAfter is how long the server asks to be left alone, at most a minute; 0
+// where it does not say.
+func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
+
+// readRetryAfter reads the header of that name: seconds, or a date.
+func readRetryAfter(text string, now time.Time) time.Duration {
+	var wait time.Duration
+	if seconds, err := strconv.Atoi(text); err == nil {
+		wait = time.Duration(min(max(seconds, 0), 3600)) * time.Second
+	} else if at, err := http.ParseTime(text); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
 }
 
 func (e *Error) Error() string {
@@ -102,7 +123,8 @@ func convert(err error) error {
 }
 
 func answerError(status int, header http.Header, body []byte) *Error {
-	e := &Error{Status: status, Message: explain(body), RequestID: header.Get("X-Openstack-Request-Id")}
+	e := &Error{Status: status, Message: explain(body), RequestID: header.Get("X-Openstack-Request-Id"),
+		retryAfter: readRetryAfter(header.Get("Retry-After"), time.Now())}
 	e.Message = strings.TrimPrefix(e.Message, strconv.Itoa(status)+" "+http.StatusText(status)+": ")
 	return e
 }

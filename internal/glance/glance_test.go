@@ -3,6 +3,7 @@ package glance_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -148,6 +150,23 @@ func TestErrorsSayWhatGlanceSaid(t *testing.T) {
 		_, err := c.Get(t.Context(), "x")
 		if err == nil || err.Error() != tt.want || glance.Status(err) != 403 {
 			t.Errorf("got %v (%d), want %s", err, glance.Status(err), tt.want)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-1": 0, "100000000000": time.Minute, "99999": time.Minute, "soon": 0,
+		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat): time.Minute,
+	} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		_, err := c.Patch(t.Context(), "x", nil)
+		var answer *glance.Error
+		if !errors.As(err, &answer) || answer.RetryAfter() != want {
+			t.Errorf("%q: %v, want %v", header, err, want)
 		}
 	}
 }

@@ -24,7 +24,9 @@ import (
 func catalog(t *testing.T, c target, n int) string {
 	t.Helper()
 	prefix := fmt.Sprintf("e2e-catalog-%s-", uuid.NewString()[:8])
-	t.Cleanup(func() { eachImage(c, prefix, func(img image.Image) { _ = c.admin.Delete(context.Background(), img.ID) }) })
+	t.Cleanup(func() {
+		eachImage(c, prefix, func(img image.Image) { _ = c.admin.Delete(context.Background(), img.ID) })
+	})
 	work := make(chan int)
 	var group sync.WaitGroup
 	for range 4 {
