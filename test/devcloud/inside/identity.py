@@ -6,6 +6,7 @@ seconds a call.
 
 import json
 import os
+import time
 
 import requests
 import yaml
@@ -31,9 +32,11 @@ class Keystone:
         self.session = requests.Session()
         self.session.trust_env = False  # no proxy, no .netrc
         self.url = settings.url("keystone")
-        self.authenticate(identity, scope)
+        self.identity, self.scope = identity, scope
+        self.authenticate()
 
-    def authenticate(self, identity, scope):
+    def authenticate(self):
+        identity, scope = self.identity, self.scope
         auth = {"identity": identity}
         if scope:
             auth["scope"] = scope
@@ -44,9 +47,16 @@ class Keystone:
         self.session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
 
     def call(self, method, path, body=None, **query):
-        answer = self.session.request(
-            method, f"{self.url}/{path}", json=body, params=query, timeout=30
-        )
+        for attempt in range(4):
+            answer = self.session.request(
+                method, f"{self.url}/{path}", json=body, params=query, timeout=30
+            )
+            if answer.status_code != 401 or attempt == 3:
+                break
+            # A password or role that was just set revokes the tokens that were
+            # issued within the same second; Keystone's events know no less.
+            time.sleep(1)
+            self.authenticate()
         if not answer.ok:
             raise Failure(f"keystone: {method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None
