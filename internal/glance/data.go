@@ -28,19 +28,19 @@ func (c *Client) Upload(ctx context.Context, id string, body Body, size int64, s
 	if store != "" {
 		headers = map[string]string{"X-Image-Meta-Store": store}
 	}
-	return c.send(ctx, c.url("images", id, "file"), body, size, headers)
+	return c.send(ctx, id, c.url("images", id, "file"), body, size, headers)
 }
 
 // Stage sends image data to the staging area (PUT /v2/images/{id}/stage), from
 // where Import brings it into a store.
 func (c *Client) Stage(ctx context.Context, id string, body Body, size int64) error {
-	return c.send(ctx, c.url("images", id, "stage"), body, size, nil)
+	return c.send(ctx, id, c.url("images", id, "stage"), body, size, nil)
 }
 
 // send is the one request that does not go through gophercloud: it offers no
 // way to state a body's length, and after a renewed token it would send the
 // drained body again, which makes an empty image.
-func (c *Client) send(ctx context.Context, target string, open Body, size int64, headers map[string]string) error {
+func (c *Client) send(ctx context.Context, id, target string, open Body, size int64, headers map[string]string) error {
 	for renewed := false; ; renewed = true {
 		token := c.service.Token()
 		status, header, answer, err := c.sendOnce(ctx, target, token, open, size, headers)
@@ -49,6 +49,15 @@ func (c *Client) send(ctx context.Context, target string, open Body, size int64,
 			return err
 		case status == http.StatusNoContent:
 			return nil
+		case status == http.StatusBadGateway && !renewed && c.service.ReauthFunc != nil:
+			// A gateway that is still sending when Glance answers 401 and hangs
+			// up makes 502 of it. A small request tells: it renews the token if
+			// that was the cause.
+			_, _ = c.do(ctx, http.MethodGet, c.url("images", id), nil, http.StatusOK)
+			if c.service.Token() == token {
+				return answerError(status, header, answer)
+			}
+			continue
 		case status != http.StatusUnauthorized || renewed || c.service.ReauthFunc == nil:
 			return answerError(status, header, answer)
 		}

@@ -200,6 +200,45 @@ func TestUploadIsSentAgainAfterAnExpiredToken(t *testing.T) {
 	}
 }
 
+// A gateway makes 502 of a 401 that comes while it is still sending.
+func TestUploadBehindAGatewayAfterAnExpiredToken(t *testing.T) {
+	uploads := 0
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		fresh := r.Header.Get("X-Auth-Token") == "fresh"
+		switch {
+		case r.Method == http.MethodGet && fresh:
+			io.WriteString(w, `{"id":"id"}`)
+		case r.Method == http.MethodGet:
+			w.WriteHeader(http.StatusUnauthorized)
+		case fresh:
+			uploads++
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})
+	opened := 0
+	if err := c.Upload(t.Context(), "id", body("hello", &opened), 5, ""); err != nil || uploads != 1 || opened != 2 {
+		t.Errorf("%v, %d uploads, opened %d times", err, uploads, opened)
+	}
+}
+
+// With a token that is good, a 502 is what it is.
+func TestUploadKeepsABadGateway(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		io.WriteString(w, `{"id":"id"}`)
+	})
+	opened := 0
+	if err := c.Upload(t.Context(), "id", body("hello", &opened), 5, ""); glance.Status(err) != http.StatusBadGateway || opened != 1 {
+		t.Errorf("%v, opened %d times", err, opened)
+	}
+}
+
 func TestUploadKeepsTheRefusal(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
