@@ -18,7 +18,7 @@ import (
 func applyCommand(env *Env) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringSliceFlag{Name: "profile", Usage: "set the properties of the profile `NAME`; repeated, later ones win"},
-		&cli.StringSliceFlag{Name: "profile-file", Usage: "also read the profile in `FILE`"},
+		profileFileFlag(),
 		&cli.StringSliceFlag{Name: "with", Usage: "also set the optional `PROPERTY` of a profile"},
 		&cli.StringSliceFlag{Name: "property", Usage: "set `KEY=VALUE`; wins over the profile; may be repeated"},
 		&cli.StringSliceFlag{Name: "unset", Usage: "remove the property `KEY`; may be repeated"},
@@ -168,9 +168,9 @@ func readApply(c *cli.Context, env *Env) (*applying, error) {
 		if !c.IsSet(flag) {
 			continue
 		}
-		n := c.Int64(flag)
-		if n < 0 || n > 1<<31-1 {
-			return nil, usagef("--%s %d: a number from 0 to 2147483647 is needed", flag, n)
+		n, err := readSize(c, flag)
+		if err != nil {
+			return nil, err
 		}
 		a.base = append(a.base, plan.Wanted{Property: strings.ReplaceAll(flag, "-", "_"), After: n, Why: "--" + flag})
 	}

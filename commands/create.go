@@ -86,7 +86,7 @@ func createCommand(env *Env) *cli.Command {
 			&cli.StringFlag{Name: "uri", Usage: "let Glance fetch the data from `URI` (import method web-download)"},
 			&cli.StringFlag{Name: "osinfo", Usage: "operating system by its libosinfo short `ID`, such as ubuntu24.04 or win2k22"},
 			&cli.StringSliceFlag{Name: "profile", Usage: "bundle of properties, `NAME` (see profile list) or none; later ones win; default by the operating system: linux-virtio or windows-compat"},
-			&cli.StringSliceFlag{Name: "profile-file", Usage: "also read the profile in `FILE`"},
+			profileFileFlag(),
 			&cli.StringSliceFlag{Name: "with", Usage: "also set the optional `PROPERTY` of a profile"},
 			&cli.StringFlag{Name: "architecture", Usage: "processor architecture `NAME`, such as aarch64; default: the profile's"},
 			&cli.StringSliceFlag{Name: "property", Usage: "set `KEY=VALUE`; wins over the profile; may be repeated"},
@@ -173,8 +173,8 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		if !c.IsSet(bound.flag) {
 			continue
 		}
-		if *bound.to = c.Int64(bound.flag); *bound.to < 0 || *bound.to > 1<<31-1 {
-			return o, usagef("--%s %d: a number from 0 to 2147483647 is needed", bound.flag, *bound.to)
+		if *bound.to, err = readSize(c, bound.flag); err != nil {
+			return o, err
 		}
 	}
 	if o.visibility, err = oneOf(c, "public", "private", "community", "shared"); err != nil {
@@ -362,6 +362,16 @@ func upload(ctx context.Context, env *Env, o createOptions, s *session, in *inpu
 // printImage prints the image as Glance holds it.
 func printImage(env *Env, o createOptions, img image.Image) error {
 	return asUsage(render.Show(env.Out, render.ImageRecord(img), o.output))
+}
+
+// readSize returns the value of --min-disk or --min-ram, which Glance keeps in
+// 32 bits.
+func readSize(c *cli.Context, flag string) (int64, error) {
+	n := c.Int64(flag)
+	if n < 0 || n > 1<<31-1 {
+		return 0, usagef("--%s %d: a number from 0 to 2147483647 is needed", flag, n)
+	}
+	return n, nil
 }
 
 // oneArgument returns the only argument of a command.
