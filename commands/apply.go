@@ -254,30 +254,11 @@ func (a *applying) decide(img image.Image) (plan.Image, []string, error) {
 	return p, notes, a.worse(img, p)
 }
 
-// after returns the image as it is once a plan is carried out.
-func after(img image.Image, p plan.Image) image.Image {
-	img = img.Clone()
-	if img.Properties == nil {
-		img.Properties = map[string]string{}
-	}
-	for _, c := range p.Changes {
-		switch v := c.After.(type) {
-		case nil:
-			delete(img.Properties, c.Property)
-		case string:
-			if !plan.IsBase(c.Property) {
-				img.Properties[c.Property] = v
-			}
-		}
-	}
-	return img
-}
-
 // worse refuses a change after which the properties go together worse than
 // before: an error that was not there.
 func (a *applying) worse(img image.Image, p plan.Image) error {
 	before := audit.Check(img)
-	for _, f := range audit.Check(after(img, p)) {
+	for _, f := range audit.Check(plan.After(img, p)) {
 		known := slices.ContainsFunc(before, func(b property.Finding) bool { return b.Rule == f.Rule && b.Property == f.Property })
 		if f.Severity == property.Error && !known && !a.force {
 			return fmt.Errorf("refused: %s; --force overrides", f.Message)
@@ -290,7 +271,7 @@ func (a *applying) worse(img image.Image, p plan.Image) error {
 // set, and with which the outcome has findings that it does not have without.
 func contradicting(img image.Image, p plan.Image) []string {
 	var names []string
-	outcome := after(img, p)
+	outcome := plan.After(img, p)
 	count := func(img image.Image) int {
 		n := 0
 		for _, f := range audit.Check(img) {

@@ -145,7 +145,7 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query,
 	}
 	images, refused := planAll(env, found.Images, d)
 	for i := range images {
-		images[i].Cloud, images[i].Endpoint, images[i].Region, images[i].Project = s.Name, s.Endpoint, s.Region, s.ProjectID
+		s.locate(&images[i])
 	}
 	return images, refused + len(found.Missing), nil
 }
@@ -223,20 +223,13 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 		env.note("nothing to do")
 		return outcome(r, 0, 0, failed)
 	}
-	if err := render.PlanText(env.messages(), p, env.ErrIsTerminal && env.getenv("NO_COLOR") == ""); err != nil {
+	if err := render.PlanText(env.messages(), p, env.colourErr()); err != nil {
 		return err
 	}
 	if err := confirm(env, r, len(images)); err != nil {
 		return err
 	}
-	path := r.journal
-	if path == "" {
-		var err error
-		if path, err = env.journalDir(); err != nil {
-			return fmt.Errorf("nothing was changed: %w", err)
-		}
-	}
-	log, err := journal.Create(path, r.verb, r.command, env.Now)
+	log, err := openJournal(env, r.journal, r.verb, r.command)
 	if err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
@@ -289,6 +282,17 @@ func outcome(r road, pending, done, failed int) error {
 		return errFindings
 	}
 	return nil
+}
+
+// openJournal makes the journal of a run, at path or where journals are kept.
+func openJournal(env *Env, path, verb, command string) (*journal.Journal, error) {
+	if path == "" {
+		var err error
+		if path, err = env.journalDir(); err != nil {
+			return nil, err
+		}
+	}
+	return journal.Create(path, verb, command, env.Now)
 }
 
 func printPlanTo(env *Env, o render.Options, p plan.Plan) error {

@@ -298,7 +298,7 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 		return err
 	}
 	defer s.finish()
-	planned.Cloud, planned.Endpoint, planned.Region, planned.Project = s.Name, s.Endpoint, s.Region, s.ProjectID
+	s.locate(&planned)
 	owner := s.ProjectID
 	switch o.project {
 	case "":
@@ -324,39 +324,41 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 
 // upload makes the image, under a journal, and prints it.
 func upload(ctx context.Context, env *Env, o createOptions, s *session, in *input, planned plan.Image) error {
-	path := o.journal
-	if path == "" {
-		var err error
-		if path, err = env.journalDir(); err != nil {
-			return fmt.Errorf("nothing was sent: %w", err)
-		}
-	}
-	log, err := journal.Create(path, "create", o.command, env.Now)
+	log, err := openJournal(env, o.journal, "create", o.command)
 	if err != nil {
 		return fmt.Errorf("nothing was sent: %w", err)
 	}
 	defer log.Close()
 	env.detail("journal: %s", log.Path())
 	bar := render.NewProgress(env.Err, env.ErrIsTerminal && in.given() && (o.progress || !env.quiet), in.size(), env.Width, env.Now)
+	made, err := makeImage(ctx, env, s, log, bar, apply.Creation{
+		Plan: planned, Data: in.data(func() io.Writer { bar.Restart(); return bar }, o.force), Import: o.useImport, URI: o.uri, Stores: o.stores,
+		KeepPartial: o.keepPartial, FixedID: o.id != "",
+	})
+	if err != nil {
+		return err
+	}
+	if err := printImage(env, o, made); err != nil {
+		return fmt.Errorf("image %s (%s) was made, but cannot be printed: %w", made.ID, made.Name, err)
+	}
+	return nil
+}
+
+// makeImage carries a creation out and tells what there is to tell of it.
+func makeImage(ctx context.Context, env *Env, s *session, log *journal.Journal, bar *render.Progress, job apply.Creation) (image.Image, error) {
 	creator := apply.Creator{
 		Glance: s.glance, Recorder: log, Wait: apply.Sleep, NewID: uuid.NewString,
 		Notify: func(format string, args ...any) { bar.Clear(); env.warn(format, args...) },
 	}
-	out, err := creator.Create(ctx, apply.Creation{
-		Plan: planned, Data: in.data(func() io.Writer { bar.Restart(); return bar }, o.force), Import: o.useImport, URI: o.uri, Stores: o.stores,
-		KeepPartial: o.keepPartial, FixedID: o.id != "",
-	})
+	out, err := creator.Create(ctx, job)
 	bar.Done()
 	for _, note := range out.Notes {
 		env.note("%s", note)
 	}
 	if err != nil {
-		return explainUpload(err, o)
+		return image.Image{}, explainUpload(err, job)
 	}
-	if err := printImage(env, o, out.Image); err != nil {
-		return fmt.Errorf("image %s (%s) was made, but cannot be printed: %w", out.Image.ID, out.Image.Name, err)
-	}
-	return nil
+	return out.Image, nil
 }
 
 // printImage prints the image as Glance holds it.

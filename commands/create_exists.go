@@ -24,27 +24,9 @@ func checkExisting(ctx context.Context, env *Env, o createOptions, s *session, o
 	if o.ifExists == existsNew {
 		return false, nil
 	}
-	var found []image.Image
-	// Hidden images are left out of a plain listing, but their name is taken
-	// all the same: whoever unhides one would find two.
-	for _, hidden := range []string{"false", "true"} {
-		query := url.Values{"name": {o.name}, "visibility": {"all"}, "os_hidden": {hidden}}
-		if owner != "" { // a login without a project sees whatever it may see
-			query.Set("owner", owner)
-		}
-		if strings.Contains(o.name, ":") {
-			// What stands before a colon is an operator to Glance (in:, eq: …),
-			// glance/common/utils.py split_filter_op; eq: takes the rest whole.
-			query.Set("name", "eq:"+o.name)
-		}
-		for img, err := range s.glance.List(ctx, query) {
-			if err != nil {
-				return false, err
-			}
-			if img.Name == o.name {
-				found = append(found, img)
-			}
-		}
+	found, err := imagesNamed(ctx, s, o.name, owner)
+	if err != nil {
+		return false, err
 	}
 	if len(found) == 0 {
 		return false, nil
@@ -73,6 +55,32 @@ func checkExisting(ctx context.Context, env *Env, o createOptions, s *session, o
 	}
 	return false, fmt.Errorf("image %s exists already and differs (%s); nothing was sent: delete or rename it, or use --if-exists new",
 		render.Quoted(o.name), strings.Join(reasons, "; "))
+}
+
+// imagesNamed lists the images of an owner that have a name, hidden ones too: a
+// plain listing leaves them out, but whoever unhides one would find two.
+func imagesNamed(ctx context.Context, s *session, name, owner string) ([]image.Image, error) {
+	var found []image.Image
+	for _, hidden := range []string{"false", "true"} {
+		query := url.Values{"name": {name}, "visibility": {"all"}, "os_hidden": {hidden}}
+		if owner != "" { // a login without a project sees whatever it may see
+			query.Set("owner", owner)
+		}
+		if strings.Contains(name, ":") {
+			// What stands before a colon is an operator to Glance (in:, eq: …),
+			// glance/common/utils.py split_filter_op; eq: takes the rest whole.
+			query.Set("name", "eq:"+name)
+		}
+		for img, err := range s.glance.List(ctx, query) {
+			if err != nil {
+				return nil, err
+			}
+			if img.Name == name {
+				found = append(found, img)
+			}
+		}
+	}
+	return found, nil
 }
 
 // compareExisting lists in what an image differs from the one that is planned:

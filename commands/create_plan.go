@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"glance-profile/internal/apply"
 	"glance-profile/internal/audit"
 	"glance-profile/internal/diskimage"
 	"glance-profile/internal/glance"
@@ -321,17 +322,17 @@ func explain(env *Env, resolved profiles.Resolution) error {
 }
 
 // explainUpload adds to Glance's refusal what to do about it.
-func explainUpload(err error, o createOptions) error {
+func explainUpload(err error, job apply.Creation) error {
 	hint := ""
 	switch glance.Status(err) {
 	case http.StatusForbidden:
 		hint = "the cloud's policy or a quota does not allow it to this user and project"
-		if o.visibility == "public" {
+		if slices.ContainsFunc(job.Plan.Changes, func(c plan.Change) bool { return c.Property == "visibility" && c.After == "public" }) {
 			hint = "public images are for administrators on most clouds: leave --public out, or use --community or --shared"
 		}
 	case http.StatusConflict:
 		hint = "something else is changing the image"
-		if o.id != "" {
+		if job.FixedID {
 			hint = "the id is in use, or was: leave --id out"
 		}
 	case http.StatusRequestEntityTooLarge:

@@ -63,6 +63,11 @@ func (e *Env) colour() bool {
 	return e.OutIsTerminal && e.getenv("NO_COLOR") == ""
 }
 
+// colourErr is colour for stderr.
+func (e *Env) colourErr() bool {
+	return e.ErrIsTerminal && e.getenv("NO_COLOR") == ""
+}
+
 // messages is where text for people goes that is not one line: stderr, and the
 // log file too.
 func (e *Env) messages() io.Writer {

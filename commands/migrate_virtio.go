@@ -30,6 +30,8 @@ func migrateCommand(env *Env) *cli.Command {
 		&cli.BoolFlag{Name: "rng", Usage: "also set hw_rng_model=virtio"},
 		&cli.BoolFlag{Name: "guest-agent", Usage: "also set hw_qemu_guest_agent=yes: the agent is in the image"},
 		&cli.BoolFlag{Name: "remove-leftovers", Usage: "also remove what a snapshot has kept of its server"},
+		&cli.StringFlag{Name: "to-new", Usage: "leave the image as it is and make a new one, `NAME`, of its data: downloaded and uploaded as a stream"},
+		&cli.BoolFlag{Name: "hide-old", Usage: "with --to-new: hide the old image once the new one is there"},
 		&cli.BoolFlag{Name: "force", Usage: "also migrate images that do not say that they are Windows"},
 		&cli.StringFlag{Name: "from", Usage: "decide on the images of a saved listing, `FILE`, without a cloud; changes nothing"},
 	}
@@ -60,13 +62,20 @@ func runMigrate(c *cli.Context, env *Env) error {
 		fmt.Fprintln(env.messages(), driversFirst)
 		return errors.New("whether the VirtIO drivers are in the image is not known; say --drivers-installed when they are")
 	}
-	err = runChange(c, env, r, func(img image.Image) (plan.Image, []string, error) {
+	migrate := func(img image.Image) (plan.Image, []string, error) {
 		p, warnings, err := plan.Virtio(img, o)
 		if left := plan.Leftovers(img); err == nil && len(left) > 0 && !o.Leftovers && len(p.Changes) > 0 {
 			warnings = append(warnings, fmt.Sprintf("it has kept %s of the server it was made of; --remove-leftovers takes them off", strings.Join(left, ", ")))
 		}
 		return p, warnings, err
-	})
+	}
+	switch {
+	case c.IsSet("to-new"):
+		return migrateToNew(c, env, r, migrate)
+	case c.Bool("hide-old"):
+		return usagef("--hide-old goes with --to-new")
+	}
+	err = runChange(c, env, r, migrate)
 	if err == nil && !r.readOnly() && !c.IsSet("from") {
 		env.note("servers already built from the image keep their buses: nova-manage image_property set (stopped), or openstack server rebuild; " +
 			"volumes made from it: openstack volume set --image-property hw_disk_bus=virtio VOLUME (--print-openstack-volume gives the lines)")

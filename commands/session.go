@@ -11,6 +11,7 @@ import (
 
 	"glance-profile/internal/cloud"
 	"glance-profile/internal/glance"
+	"glance-profile/internal/plan"
 )
 
 // session is a login to one cloud. Commands open it only when they need it.
@@ -60,6 +61,11 @@ func connect(ctx context.Context, c *cli.Context, env *Env) (*session, error) {
 	}
 	env.detail("logged in to %s, project %s, image service %s", s.Name, s.ProjectID, s.Endpoint)
 	return &session{Session: s, glance: glance.New(s.Image), finish: func() { times.print(env) }}, nil
+}
+
+// locate writes into a plan where its image is.
+func (s *session) locate(img *plan.Image) {
+	img.Cloud, img.Endpoint, img.Region, img.Project = s.Name, s.Endpoint, s.Region, s.ProjectID
 }
 
 // timings collects the requests of a run for --timing.

@@ -18,6 +18,9 @@ type Data struct {
 	// returns are shown all bytes; end is called when there are no more, and
 	// its error breaks the upload off before Glance takes it for complete.
 	Begin func() (watch []io.Writer, end func() error)
+	// Origin is the image that the data are those of, nil where they come from
+	// elsewhere. Data that turn out to be others break the upload off.
+	Origin *image.Image
 }
 
 func (d *Data) size() int64 {
@@ -38,6 +41,7 @@ type reading struct {
 // that may outlive the request, hence the lock.
 type pass struct {
 	hasher *source.Hasher
+	origin *image.Image
 	end    func() error
 	closed chan struct{}
 	once   sync.Once
@@ -49,7 +53,7 @@ type pass struct {
 
 // begin opens the data anew. What an earlier pass still reads no longer counts.
 func (r *reading) begin(ctx context.Context, data *Data) (io.ReadCloser, error) {
-	p := &pass{closed: make(chan struct{})}
+	p := &pass{closed: make(chan struct{}), origin: data.Origin}
 	r.mu.Lock()
 	r.now = p
 	r.mu.Unlock()
@@ -99,11 +103,9 @@ func (p *pass) Read(buf []byte) (int, error) {
 	n, err := p.hasher.Read(buf)
 	switch {
 	case errors.Is(err, io.EOF):
-		if p.end != nil {
-			if wrong := p.end(); wrong != nil {
-				p.fail(wrong)
-				return n, wrong
-			}
+		if wrong := p.judge(); wrong != nil {
+			p.fail(wrong)
+			return n, wrong
 		}
 		p.mu.Lock()
 		p.whole = true
@@ -112,6 +114,26 @@ func (p *pass) Read(buf []byte) (int, error) {
 		p.fail(err)
 	}
 	return n, err
+}
+
+// judge tells, at the end of the data, what keeps them from being an image.
+func (p *pass) judge() error {
+	if p.end != nil {
+		if err := p.end(); err != nil {
+			return err
+		}
+	}
+	if p.origin == nil {
+		return nil
+	}
+	read, ok := p.hasher.Sums()
+	if !ok {
+		return errors.New("the end of the data was not reached")
+	}
+	if difference, _ := differ(read, *p.origin); difference != "" {
+		return fmt.Errorf("what was read is not the data of image %s: %s", p.origin.ID, difference)
+	}
+	return nil
 }
 
 func (p *pass) fail(err error) {
@@ -138,21 +160,36 @@ func (r *reading) sums() (source.Sums, bool) {
 // wraps errCorrupt; the note is set where Glance gives nothing to compare.
 func (r *reading) compare(held image.Image) (note string, err error) {
 	sent, ok := r.sums()
-	switch {
-	case !ok:
+	if !ok {
 		return "", fmt.Errorf("%w: the end of the input was not reached", errCorrupt)
-	case held.Size != nil && *held.Size != sent.Size:
-		return "", fmt.Errorf("%w: %d bytes were sent, Glance holds %d", errCorrupt, sent.Size, *held.Size)
-	case held.HashAlgo == "sha512" && held.HashValue != "":
-		if held.HashValue != sent.SHA512 {
-			return "", fmt.Errorf("%w: sha512 %s was sent, Glance holds %s", errCorrupt, sent.SHA512, held.HashValue)
-		}
-	case held.Checksum != "":
-		if held.Checksum != sent.MD5 {
-			return "", fmt.Errorf("%w: MD5 %s was sent, Glance holds %s", errCorrupt, sent.MD5, held.Checksum)
-		}
-	default:
+	}
+	difference, known := differ(sent, held)
+	switch {
+	case difference != "":
+		return "", fmt.Errorf("%w: %s", errCorrupt, difference)
+	case !known:
 		return "Glance gave neither a sha512 nor a checksum, so the data are not verified", nil
 	}
 	return "", nil
+}
+
+// differ tells in what data differ from those that Glance holds of an image,
+// "" where they do not. known is false where Glance gives no hash that was
+// computed here.
+func differ(data source.Sums, held image.Image) (difference string, known bool) {
+	switch {
+	case held.Size != nil && *held.Size != data.Size:
+		return fmt.Sprintf("there are %d bytes, and Glance holds %d", data.Size, *held.Size), true
+	case held.HashAlgo == "sha512" && held.HashValue != "":
+		if held.HashValue != data.SHA512 {
+			return fmt.Sprintf("their sha512 is %s, and Glance holds %s", data.SHA512, held.HashValue), true
+		}
+	case held.Checksum != "":
+		if held.Checksum != data.MD5 {
+			return fmt.Sprintf("their MD5 is %s, and Glance holds %s", data.MD5, held.Checksum), true
+		}
+	default:
+		return "", false
+	}
+	return "", true
 }

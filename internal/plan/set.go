@@ -45,3 +45,48 @@ func missing(name string, v any) bool {
 	tags, isList := v.([]string)
 	return v == nil || v == "" || v == int64(0) || v == false || isList && len(tags) == 0
 }
+
+// After returns the image as it is once a plan for it is carried out. What a
+// plan cannot change (its data, its times) stays.
+func After(img image.Image, p Image) image.Image {
+	img = img.Clone()
+	if img.Properties == nil {
+		img.Properties = map[string]string{}
+	}
+	for _, c := range p.Changes {
+		if !IsBase(c.Property) {
+			if text, ok := c.After.(string); ok {
+				img.Properties[c.Property] = text
+			} else {
+				delete(img.Properties, c.Property)
+			}
+			continue
+		}
+		text, _ := c.After.(string)
+		number, _ := c.After.(int64)
+		yes, _ := c.After.(bool)
+		switch c.Property {
+		case "name":
+			img.Name, img.Unnamed = text, c.After == nil
+		case "visibility":
+			img.Visibility = text
+		case "owner":
+			img.Owner = text
+		case "container_format":
+			img.ContainerFormat = text
+		case "disk_format":
+			img.DiskFormat = text
+		case "protected":
+			img.Protected = yes
+		case "os_hidden":
+			img.Hidden = yes
+		case "min_disk":
+			img.MinDisk = number
+		case "min_ram":
+			img.MinRAM = number
+		case "tags":
+			img.Tags, _ = c.After.([]string)
+		}
+	}
+	return img
+}

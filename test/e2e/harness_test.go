@@ -43,6 +43,7 @@ type target struct {
 //	raw NAME                 print the record as Glance holds it, one member a line, to stdout
 //	holds NAME FILE          the record's members are those in FILE (k=v lines; "!k" is absent),
 //	                         and it has no custom property that FILE does not name
+//	alike NAME NAME          the records are equal but for id and name
 //	count NAME N             there are N images of that name (hidden ones included)
 //	serve FILE               serve FILE's folder by HTTP; $SERVED is its address
 //	paste FILE               run FILE's lines where the standard client is (devcloud only)
@@ -64,6 +65,17 @@ func commands(c target) map[string]func(*testscript.TestScript, bool, []string) 
 		"holds": func(ts *testscript.TestScript, neg bool, args []string) {
 			usage(ts, neg, args, 2, "holds NAME FILE")
 			compare(ts, only(ts, c, args[0]), ts.ReadFile(args[1]))
+		},
+		"alike": func(ts *testscript.TestScript, neg bool, args []string) {
+			usage(ts, neg, args, 2, "alike NAME NAME")
+			a, b := only(ts, c, args[0]), only(ts, c, args[1])
+			b.ID, b.Name = a.ID, a.Name
+			for _, img := range []image.Image{a, b} {
+				maps.DeleteFunc(img.Properties, func(name, _ string) bool { return strings.HasPrefix(name, "owner_specified.openstack.") })
+			}
+			if ours, theirs := members(a), members(b); !slices.Equal(ours, theirs) {
+				ts.Fatalf("%s\n  %s\n%s\n  %s", args[0], strings.Join(ours, "\n  "), args[1], strings.Join(theirs, "\n  "))
+			}
 		},
 		"count": func(ts *testscript.TestScript, neg bool, args []string) {
 			usage(ts, neg, args, 2, "count NAME N")
