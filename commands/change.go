@@ -141,7 +141,7 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query,
 		env.fail(missing)
 	}
 	if found.LeftOut > 0 {
-		env.note("%d images of other projects are left out; name them to try them", found.LeftOut)
+		env.note("%s of other projects left out; name them to try them", countImages(found.LeftOut))
 	}
 	images, refused := planAll(env, found.Images, d)
 	for i := range images {
@@ -203,7 +203,7 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 		if err := savePlan(r.out, p); err != nil {
 			return err
 		}
-		env.note("plan of %d images saved in %s", len(images), r.out)
+		env.note("plan of %s saved in %s", countImages(len(images)), r.out)
 		return outcome(r, len(images), 0, failed)
 	case r.openstack, r.volumes:
 		for _, img := range images {
@@ -251,8 +251,8 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 			env.fail(fmt.Errorf("image %s (%s): %s", img.Name, img.ID, *img.Error))
 		}
 	}
-	env.note("%d images done, %d unchanged, %d failed, %d not begun; journal %s",
-		report.Done, report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
+	env.note("%s done, %d unchanged, %d failed, %d not begun; journal %s",
+		countImages(report.Done), report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
 	if r.output.Format != render.FormatTable {
 		p.Images = report.Images
 		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
@@ -261,8 +261,8 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 	}
 	switch {
 	case ctx.Err() != nil:
-		return &partialError{fmt.Sprintf("interrupted: %d images were changed, %d were not begun; glance-profile rollback %s takes them back",
-			report.Done, report.Skipped, shellQuote(log.Path()))}
+		return &partialError{fmt.Sprintf("interrupted: %s changed, %d not begun; glance-profile rollback %s takes them back",
+			countImages(report.Done), report.Skipped, shellQuote(log.Path()))}
 	case applyErr != nil && report.Done > 0:
 		return &partialError{applyErr.Error()}
 	case applyErr != nil:
@@ -275,9 +275,9 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 func outcome(r road, pending, done, failed int) error {
 	switch {
 	case failed > 0 && done+pending > 0:
-		return &partialError{fmt.Sprintf("%d images failed, %d did not", failed, done+pending)}
+		return &partialError{fmt.Sprintf("%s failed, %d did not", countImages(failed), done+pending)}
 	case failed > 0:
-		return fmt.Errorf("%d images failed, and no other was changed", failed)
+		return fmt.Errorf("%s failed, and no other was changed", countImages(failed))
 	case r.check && pending > 0:
 		return errFindings
 	}
@@ -295,6 +295,14 @@ func openJournal(env *Env, path, verb, command string) (*journal.Journal, error)
 	return journal.Create(path, verb, command, env.Now)
 }
 
+// countImages is a number of images in words.
+func countImages(n int) string {
+	if n == 1 {
+		return "1 image"
+	}
+	return fmt.Sprintf("%d images", n)
+}
+
 func printPlanTo(env *Env, o render.Options, p plan.Plan) error {
 	if o.Format == render.FormatTable {
 		return render.PlanText(env.Out, p, env.colour())
@@ -308,9 +316,9 @@ func confirm(env *Env, r road, n int) error {
 		return nil
 	}
 	if !env.ErrIsTerminal || !env.inIsTerminal() {
-		return usagef("%d images would be changed, and there is no terminal to ask at; add --yes, or --dry-run to see the plan only", n)
+		return usagef("%s would be changed, and there is no terminal to ask at; add --yes, or --dry-run to see the plan only", countImages(n))
 	}
-	fmt.Fprintf(env.Err, "Change %d images? [y/N] ", n)
+	fmt.Fprintf(env.Err, "Change %s? [y/N] ", countImages(n))
 	answer, err := bufio.NewReader(env.In).ReadString('\n')
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

@@ -321,6 +321,9 @@ func (r *run) patch(ctx context.Context, img plan.Image, held image.Image) error
 		if err == nil {
 			return confirm(img.Changes, held, answer)
 		}
+		if glance.Status(err) == http.StatusNotFound {
+			return errors.New("the image was deleted while it was being changed")
+		}
 		again := transient(err) || errors.Is(err, context.DeadlineExceeded)
 		conflict := glance.Status(err) == http.StatusConflict
 		if !again && !conflict {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -26,6 +25,7 @@ import (
 	"glance-profile/internal/image"
 	"glance-profile/internal/plan"
 	"glance-profile/internal/sandbox"
+	"glance-profile/test/faults"
 )
 
 // catalogue is a sandbox with many images.
@@ -255,12 +255,6 @@ func (c *catalogue) sent(method string, status int) int {
 	return n
 }
 
-func cut(w http.ResponseWriter) {
-	if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-		conn.Close()
-	}
-}
-
 func TestChangeAndRollBack(t *testing.T) {
 	c := newCatalogue(t, 10)
 	was, p, l := c.raw(), c.plan(), &ledger{}
@@ -303,69 +297,8 @@ func TestABadNetwork(t *testing.T) {
 	c := newCatalogue(t, images)
 	was, p := c.raw(), c.plan()
 	gets := c.sent(http.MethodGet, 0)
-	var mu sync.Mutex
-	nth, busy := map[string]uint64{}, map[string]int{}
-	var inflight, most, twice, patches, total, bad int
-	c.during(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
-		key := req.Method + req.URL.Path
-		mu.Lock()
-		total++
-		nth[key]++
-		hash := fnv.New64a()
-		fmt.Fprint(hash, "seed 1", key, nth[key])
-		random := rand.New(rand.NewPCG(hash.Sum64(), 1))
-		inflight++
-		most = max(most, inflight)
-		if req.Method == http.MethodPatch {
-			patches++
-			if busy[key]++; busy[key] > 1 {
-				twice++
-			}
-		}
-		faulty := random.IntN(3) == 0
-		if faulty {
-			bad++
-		}
-		mu.Unlock()
-		defer func() {
-			mu.Lock()
-			defer mu.Unlock()
-			inflight--
-			if req.Method == http.MethodPatch {
-				busy[key]--
-			}
-		}()
-		if !faulty {
-			next.ServeHTTP(w, req)
-			return
-		}
-		switch random.IntN(8) {
-		case 0:
-			cut(w)
-		case 1:
-			next.ServeHTTP(httptest.NewRecorder(), req)
-			cut(w)
-		case 2: // a gateway lost patience, but the request arrived
-			next.ServeHTTP(httptest.NewRecorder(), req)
-			w.WriteHeader(http.StatusBadGateway)
-		case 3:
-			answer := httptest.NewRecorder()
-			next.ServeHTTP(answer, req)
-			w.Header().Set("Content-Length", fmt.Sprint(answer.Body.Len()))
-			w.WriteHeader(answer.Code)
-			w.Write(answer.Body.Bytes()[:answer.Body.Len()/2])
-		case 4:
-			w.Header().Set("Retry-After", "0")
-			w.WriteHeader(http.StatusTooManyRequests)
-		case 5:
-			w.WriteHeader(http.StatusInternalServerError)
-		case 6:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case 7: // too late for a client that does not wait
-			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
-			next.ServeHTTP(w, req)
-		}
-	})
+	network := &faults.Network{Seed: "seed 1"}
+	c.during(network.Serve)
 	changer := c.changer(&ledger{})
 	changer.Jobs = jobs
 	report, err := changer.Apply(t.Context(), p)
@@ -373,19 +306,17 @@ func TestABadNetwork(t *testing.T) {
 		t.Error(err)
 	}
 	c.counts(report, images, 0, 0, 0, 0)
-	mu.Lock()
-	t.Logf("%d requests, %d of them hit; %d PATCH for %d images, %d too many; at most %d at once; %d GET reached the cloud",
-		total, bad, patches, images, patches-images, most, c.sent(http.MethodGet, 0)-gets)
-	if surplus := patches - images; surplus > images || surplus == 0 {
+	seen := network.Count()
+	t.Logf("%+v; %d GET reached the cloud", seen, c.sent(http.MethodGet, 0)-gets)
+	if surplus := seen.Patches - images; surplus > images || surplus == 0 {
 		t.Errorf("%d PATCHes too many for %d images", surplus, images)
 	}
-	if n := c.sent(http.MethodPatch, 200); n != images {
-		t.Errorf("%d PATCHes changed an image; one that had arrived was sent again", n)
+	if seen.Changed != images {
+		t.Errorf("%d PATCHes changed an image; one that had arrived was sent again", seen.Changed)
 	}
-	if most > jobs || twice > 0 {
-		t.Errorf("%d requests at once with %d jobs; %d times two PATCHes to one image", most, jobs, twice)
+	if seen.MostAtOnce > jobs || seen.SameAtOnce > 0 {
+		t.Errorf("%d requests at once with %d jobs; %d times two PATCHes to one image", seen.MostAtOnce, jobs, seen.SameAtOnce)
 	}
-	mu.Unlock()
 	c.same(c.raw(), changed(was))
 }
 

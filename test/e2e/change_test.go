@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +21,7 @@ import (
 
 	glanceapi "glance-profile/internal/glance"
 	"glance-profile/internal/image"
+	"glance-profile/test/faults"
 )
 
 // catalog makes n records with properties of their own and returns the prefix
@@ -123,20 +128,218 @@ func TestOthersImages(t *testing.T) {
 	c := devcloud(t, "2025.1")
 	theirs, ours := uniqueName(t, c, "theirs"), uniqueName(t, c, "ours")
 	for role, name := range map[string]string{"OTHER": theirs, "MEMBER": ours} {
-		r := start(t, c, role, "create", name, "--profile", "none", "--community", "--file", qcow2File(t))
-		if code := r.wait(t); code != 0 {
-			t.Fatalf("create %s: %s", name, r.stderr.String())
-		}
+		ok(t, start(t, c, role, "create", name, "--profile", "none", "--community", "--file", qcow2File(t)))
 	}
 	r := start(t, c, "MEMBER", "apply", theirs, ours, "--property", "hw_disk_bus=virtio", "--yes")
-	if code := r.wait(t); code != 4 || !strings.Contains(r.stderr.String(), theirs) || !strings.Contains(r.stderr.String(), "403") {
-		t.Errorf("exit %d, stderr %s", code, r.stderr.String())
+	fails(t, r, 4, `image `+theirs+` \([0-9a-f-]{36}\): change the image: Glance answered 403`)
+	for _, property := range []string{"os_glance_x", "size"} {
+		fails(t, start(t, c, "MEMBER", "apply", ours, "--property", property+"=1", "--yes"), 2, `^glance-profile: error: property `+property)
 	}
-	for _, property := range []string{"os_glance_x=1", "size=1"} {
-		r := start(t, c, "MEMBER", "apply", ours, "--property", property, "--yes")
-		if code := r.wait(t); code != 2 || strings.Count(r.stderr.String(), "\n") != 1 {
-			t.Errorf("%s: exit %d, stderr %s", property, code, r.stderr.String())
+	// Where a plan made elsewhere asks for them, Glance refuses that image.
+	for _, property := range []string{"os_glance_x", "checksum"} {
+		other := uniqueName(t, c, "plan")
+		ok(t, start(t, c, "MEMBER", "create", other, "--profile", "none", "--file", qcow2File(t)))
+		path := filepath.Join(t.TempDir(), "plan.json")
+		ok(t, start(t, c, "MEMBER", "apply", ours, other, "--property", "wanted="+property, "--out", path))
+		edit(t, path, `"property": "wanted"`, `"property": "`+property+`"`, `"before": "checksum"`, `"before": null`)
+		r := start(t, c, "MEMBER", "apply", "--plan", path, "--yes")
+		fails(t, r, 4, `change the image: Glance answered 403: .*`+property)
+		if held := record(t, c, other); held.Properties["wanted"] != property {
+			t.Errorf("%s: the other image was not changed: %v", property, held.Properties)
 		}
+	}
+}
+
+// edit replaces the first of each pair of texts in a file, once.
+func edit(t *testing.T, path string, pairs ...string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := string(text)
+	for i := 0; i < len(pairs); i += 2 {
+		edited = strings.Replace(edited, pairs[i], pairs[i+1], 1)
+	}
+	if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A property that only administrators may write: Glance's refusal is told of
+// the image that has it, and the other is done.
+func TestProtectedProperty(t *testing.T) {
+	c := devcloud(t, "2025.1")
+	up := func(options ...string) {
+		t.Helper()
+		args := append([]string{"--release", "2025.1", "--convert"}, options...)
+		if out, err := exec.Command(filepath.Join(c.root, "up"), args...).CombinedOutput(); err != nil {
+			t.Fatalf("up %v: %v\n%s", options, err, out)
+		}
+	}
+	up("--protections")
+	t.Cleanup(func() { up() })
+	guarded, free := uniqueName(t, c, "guarded"), uniqueName(t, c, "free")
+	for _, name := range []string{guarded, free} {
+		ok(t, start(t, c, "MEMBER", "create", name, "--profile", "none", "--file", qcow2File(t)))
+	}
+	id := record(t, c, guarded).ID
+	if _, err := c.admin.Patch(t.Context(), id, []glanceapi.Operation{{Op: "add", Name: "x_owner_a", Value: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, c, "MEMBER", "apply", guarded, free, "--unset", "x_owner_a", "--property", "hw_disk_bus=virtio", "--yes")
+	fails(t, r, 4, `image `+guarded+` \(`+id+`\): change the image: Glance answered 403: .*x_owner_a`)
+	if held := record(t, c, guarded); held.Properties["x_owner_a"] != "1" || held.Properties["hw_disk_bus"] != "" {
+		t.Errorf("half changed: %v", held.Properties)
+	}
+	if held := record(t, c, free); held.Properties["hw_disk_bus"] != "virtio" {
+		t.Errorf("not done: %v", held.Properties)
+	}
+}
+
+// Through a network that fails a third of all requests, all images end right
+// and none is lost.
+func TestABadNetwork(t *testing.T) {
+	c := devcloud(t, "2025.1")
+	const images, jobs = 300, 16
+	prefix := catalog(t, c, images)
+	before := states(c, prefix)
+	network := &faults.Network{Seed: "seed 1"}
+	proxied := override(t, c, "ADMIN", through(t, c, network.Serve))
+	r := start(t, proxied, "PROXIED", "apply", "--where", "name~"+prefix+"*", "--property", "hw_disk_bus=virtio", "--unset", "own",
+		"--jobs", fmt.Sprint(jobs), "--yes")
+	ok(t, r)
+	after := states(c, prefix)
+	if len(after) != images {
+		t.Errorf("%d images, want %d", len(after), images)
+	}
+	for id, img := range after {
+		want := maps.Clone(before[id].Properties)
+		want["hw_disk_bus"] = "virtio"
+		delete(want, "own")
+		if !maps.Equal(img.Properties, want) {
+			t.Errorf("image %s: %v, want %v", id, img.Properties, want)
+		}
+	}
+	seen := network.Count()
+	t.Logf("%+v: %d PATCHes beyond the needed %d", seen, seen.Patches-images, images)
+	if seen.Patches > 2*images || seen.Changed != images || seen.SameAtOnce > 0 || seen.MostAtOnce > jobs {
+		t.Errorf("%+v for %d images", seen, images)
+	}
+	if seen.Hit < seen.Requests/5 {
+		t.Errorf("only %d of %d requests were hit", seen.Hit, seen.Requests)
+	}
+}
+
+// An image that is deleted while a run goes on is named, and the rest is done.
+func TestDeletedUnderWay(t *testing.T) {
+	c := devcloud(t, "2025.1")
+	doomed, other := uniqueName(t, c, "doomed"), uniqueName(t, c, "other")
+	for _, name := range []string{doomed, other} {
+		ok(t, start(t, c, "MEMBER", "create", name, "--profile", "none", "--file", qcow2File(t)))
+	}
+	id := record(t, c, doomed).ID
+	endpoint := proxy(t, c, func(req *http.Request) {
+		if req.Method == http.MethodPatch && strings.HasSuffix(req.URL.Path, id) {
+			if err := c.admin.Delete(context.Background(), id); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	r := start(t, override(t, c, "MEMBER", endpoint), "PROXIED", "apply", doomed, other, "--property", "hw_disk_bus=virtio", "--yes")
+	fails(t, r, 4, `image `+doomed+` \(`+id+`\): .*deleted`)
+	if held := record(t, c, other); held.Properties["hw_disk_bus"] != "virtio" {
+		t.Errorf("not done: %v", held.Properties)
+	}
+}
+
+// Ctrl-C lets the requests under way end, records them and says how far it
+// came; what it names takes that back.
+func TestInterruptedChange(t *testing.T) {
+	c := devcloud(t, "2025.1")
+	const images = 40
+	prefix := catalog(t, c, images)
+	before := states(c, prefix)
+	var r *programRun
+	patches := 0
+	var mu sync.Mutex
+	endpoint := proxy(t, c, func(req *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if req.Method != http.MethodPatch {
+			return
+		}
+		if patches++; patches == 10 {
+			_ = r.cmd.Process.Signal(os.Interrupt)
+		}
+	})
+	journal := filepath.Join(t.TempDir(), "run.jsonl")
+	proxied := override(t, c, "ADMIN", endpoint)
+	mu.Lock()
+	r = start(t, proxied, "PROXIED", "apply", "--where", "name~"+prefix+"*", "--property", "hw_disk_bus=virtio", "--yes", "--journal", journal)
+	mu.Unlock()
+	fails(t, r, 130, `interrupted: \d+ images? changed, \d+ not begun; glance-profile rollback `+journal+` takes them back`)
+	var said int
+	if _, err := fmt.Sscanf(r.stderr.String()[strings.Index(r.stderr.String(), "interrupted: "):], "interrupted: %d images", &said); err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	for _, img := range states(c, prefix) {
+		if img.Properties["hw_disk_bus"] == "virtio" {
+			changed++
+		}
+	}
+	if changed != said || changed < 9 || changed == images {
+		t.Errorf("%d images were changed, and it says %d", changed, said)
+	}
+	ok(t, start(t, proxied, "PROXIED", "rollback", journal, "--yes"))
+	for id, img := range states(c, prefix) {
+		if !maps.Equal(img.Properties, before[id].Properties) {
+			t.Errorf("image %s is %v, was %v", id, img.Properties, before[id].Properties)
+		}
+	}
+}
+
+// The data of a copy pass through a connection that breaks, and are found out
+// where they are not those of the image.
+func TestCopyOfDataThatBreakOrChange(t *testing.T) {
+	c := devcloud(t, "2025.1")
+	old, copied := uniqueName(t, c, "published"), uniqueName(t, c, "copy")
+	ok(t, start(t, c, "MEMBER", "create", old, "--osinfo", "win2k19", "--file", sparse(t, 20<<20)))
+	var reads []string
+	lie := false
+	endpoint := through(t, c, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		if req.Method != http.MethodGet || !strings.HasSuffix(req.URL.Path, "/file") {
+			next.ServeHTTP(w, req)
+			return
+		}
+		reads = append(reads, req.Header.Get("Range"))
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, req)
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		data := answer.Body.Bytes()
+		if lie {
+			data[len(data)/2] ^= 1
+		} else if len(reads) < 3 {
+			data = data[:7<<20]
+		}
+		_, _ = w.Write(data)
+	})
+	proxied := override(t, c, "MEMBER", endpoint)
+	ok(t, start(t, proxied, "PROXIED", "migrate-virtio", old, "--drivers-installed", "--to-new", copied))
+	if want := []string{"", "bytes=7340032-", "bytes=14680064-"}; !slices.Equal(reads, want) {
+		t.Errorf("read %q, want %q", reads, want)
+	}
+	a, b := record(t, c, old), record(t, c, copied)
+	if a.HashValue != b.HashValue || *a.Size != *b.Size || b.Properties["hw_disk_bus"] != "virtio" || a.Properties["hw_disk_bus"] != "ide" {
+		t.Errorf("old %+v, new %+v", a, b)
+	}
+	lie = true
+	bad := uniqueName(t, c, "bad")
+	fails(t, start(t, proxied, "PROXIED", "migrate-virtio", old, "--drivers-installed", "--to-new", bad), 1, `not the data of image .*sha512.*was deleted`)
+	if status := statusOf(t, c, bad); status != "" {
+		t.Errorf("an image is left behind: %s", status)
 	}
 }
 

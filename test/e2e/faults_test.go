@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"glance-profile/internal/image"
 )
 
 // programRun is one run of the program.
@@ -51,6 +53,39 @@ func (r *programRun) wait(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return r.cmd.ProcessState.ExitCode()
+}
+
+// ok waits for a run that has to succeed.
+func ok(t *testing.T, r *programRun) {
+	t.Helper()
+	if code := r.wait(t); code != 0 {
+		t.Fatalf("%v: exit %d, stderr %s", r.cmd.Args[1:], code, r.stderr.String())
+	}
+}
+
+// fails waits for a run that has to end with an exit code and say something.
+func fails(t *testing.T, r *programRun, code int, says string) {
+	t.Helper()
+	got := r.wait(t)
+	if got != code || !regexp.MustCompile("(?m)"+says).MatchString(r.stderr.String()) {
+		t.Errorf("%v: exit %d, want %d and %q, stderr %s", r.cmd.Args[1:], got, code, says, r.stderr.String())
+	}
+}
+
+// record returns the only image of that name.
+func record(t *testing.T, c target, name string) image.Image {
+	t.Helper()
+	var found []image.Image
+	for img, err := range c.admin.List(t.Context(), url.Values{"name": {name}, "visibility": {"all"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, img)
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d images named %s, want one", len(found), name)
+	}
+	return found[0]
 }
 
 // sparse makes a file of that size without blocks.
@@ -169,7 +204,7 @@ func TestCorruptedUpload(t *testing.T) {
 			}{io.MultiReader(strings.NewReader("X"), skipFirst(req.Body)), req.Body}
 		}
 	})
-	r := start(t, override(t, c, endpoint), "PROXIED", "create", name, "--osinfo", "debian12", "--file", sparse(t, 1<<20))
+	r := start(t, override(t, c, "MEMBER", endpoint), "PROXIED", "create", name, "--osinfo", "debian12", "--file", sparse(t, 1<<20))
 	code := r.wait(t)
 	if code != 1 || !strings.Contains(r.stderr.String(), "sha512") || !strings.Contains(r.stderr.String(), "was deleted") {
 		t.Errorf("exit %d, stderr %s", code, r.stderr.String())
@@ -207,7 +242,7 @@ func TestRevokedToken(t *testing.T) {
 			}
 		}
 	})
-	proxied := override(t, c, endpoint)
+	proxied := override(t, c, "MEMBER", endpoint)
 	text, err := os.ReadFile(proxied.config)
 	if err != nil {
 		t.Fatal(err)
@@ -222,30 +257,36 @@ func TestRevokedToken(t *testing.T) {
 // proxy stands before the real Glance and shows each request to see.
 func proxy(t *testing.T, c target, see func(*http.Request)) string {
 	t.Helper()
+	return through(t, c, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		see(req)
+		next.ServeHTTP(w, req)
+	})
+}
+
+// through stands before the real Glance, which is next, and returns its address.
+func through(t *testing.T, c target, serve func(w http.ResponseWriter, req *http.Request, next http.Handler)) string {
+	t.Helper()
 	glance, err := url.Parse(c.endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(glance) }}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		see(req)
-		through.ServeHTTP(w, req)
-	}))
+	real := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(glance) }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { serve(w, req, real) }))
 	t.Cleanup(server.Close)
 	return server.URL
 }
 
-// override returns a target with one cloud, PROXIED, which is the member's with
-// another image endpoint.
-func override(t *testing.T, c target, endpoint string) target {
+// override returns a target with one cloud, PROXIED, which is that of a role
+// with another image endpoint.
+func override(t *testing.T, c target, role, endpoint string) target {
 	t.Helper()
 	text, err := os.ReadFile(c.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(text), "  "+c.names["MEMBER"]+":\n")
+	_, rest, ok := strings.Cut(string(text), "  "+c.names[role]+":\n")
 	if !ok {
-		t.Fatalf("no cloud %s in %s", c.names["MEMBER"], c.config)
+		t.Fatalf("no cloud %s in %s", c.names[role], c.config)
 	}
 	entry, _, _ := strings.Cut(rest, "\n  "+c.label+"-")
 	path := filepath.Join(t.TempDir(), "clouds.yaml")
