@@ -17,8 +17,8 @@ const (
 )
 
 // PlanText writes a plan for people: each image with what is added (+),
-// changed (~) and removed (-), and why. What has been tried already says how it
-// went.
+// changed (~) and removed (-), and why, and a summary last. What has been tried
+// already says how it went.
 func PlanText(w io.Writer, p plan.Plan, colour bool) error {
 	var b strings.Builder
 	for i, img := range p.Images {
@@ -27,8 +27,54 @@ func PlanText(w io.Writer, p plan.Plan, colour bool) error {
 		}
 		planImage(&b, img, palette(colour))
 	}
+	if len(p.Images) > 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString(summary(p) + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// summary counts what a plan holds.
+func summary(p plan.Plan) string {
+	actions, signs := map[string]int{}, map[string]int{}
+	for _, img := range p.Images {
+		if img.Action != plan.ActionChange || len(img.Changes) > 0 {
+			actions[img.Action]++
+		}
+		for _, c := range img.Changes {
+			signs[sign(c)]++
+		}
+	}
+	counts := func(of map[string]int, words ...string) string {
+		var parts []string
+		for i := 0; i < len(words); i += 2 {
+			if n := of[words[i]]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n, words[i+1]))
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	images := counts(actions, plan.ActionCreate, "to create", plan.ActionChange, "to change", plan.ActionDelete, "to delete")
+	if images == "" {
+		return "Nothing to do."
+	}
+	text := "Images: " + images + "."
+	if values := counts(signs, "+", "added", "~", "changed", "-", "removed"); values != "" {
+		text += " Values: " + values + "."
+	}
+	return text
+}
+
+// sign is how a change is marked: added, removed or changed.
+func sign(c plan.Change) string {
+	switch {
+	case c.Before == nil:
+		return "+"
+	case c.After == nil:
+		return "-"
+	}
+	return "~"
 }
 
 func planImage(b *strings.Builder, img plan.Image, c colours) {
@@ -47,14 +93,14 @@ func planImage(b *strings.Builder, img plan.Image, c colours) {
 	lines := make([]line, len(img.Changes))
 	names, values := 0, 0
 	for i, change := range img.Changes {
-		l := line{name: Safe(change.Property), why: Safe(change.Why)}
-		switch {
-		case change.Before == nil:
-			l.sign, l.value = "+", planValue(change.After)
-		case change.After == nil:
-			l.sign, l.value = "-", planValue(change.Before)
+		l := line{sign: sign(change), name: Safe(change.Property), why: Safe(change.Why)}
+		switch l.sign {
+		case "+":
+			l.value = planValue(change.After)
+		case "-":
+			l.value = planValue(change.Before)
 		default:
-			l.sign, l.value = "~", planValue(change.Before)+" → "+planValue(change.After)
+			l.value = planValue(change.Before) + " → " + planValue(change.After)
 		}
 		lines[i] = l
 		names = max(names, min(textWidth(l.name), maxNameColumn))
