@@ -80,22 +80,22 @@ func runChange(c *cli.Context, env *Env, r road, d decide) error {
 		if !r.readOnly() {
 			r.dryRun = true
 		}
-		images, failed, err := fromListing(env, from, q, d)
+		todo, err := fromListing(env, from, q, d)
 		if err != nil {
 			return err
 		}
-		return carryOut(ctx, env, nil, r, images, failed)
+		return carryOut(ctx, env, nil, r, todo)
 	}
 	s, err := connect(ctx, c, env)
 	if err != nil {
 		return err
 	}
 	defer s.finish()
-	images, failed, err := selectAndPlan(ctx, env, s, q, d)
+	todo, err := selectAndPlan(ctx, env, s, q, d)
 	if err != nil {
 		return err
 	}
-	return carryOut(ctx, env, s, r, images, failed)
+	return carryOut(ctx, env, s, r, todo)
 }
 
 // applySaved carries a saved plan out on the cloud that it was made for.
@@ -120,7 +120,7 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 			return usagef("--plan was made for the image service %s, and this is %s", img.Endpoint, s.Endpoint)
 		}
 	}
-	return carryOut(c.Context, env, s, r, p.Images, 0)
+	return carryOut(c.Context, env, s, r, pending{images: p.Images})
 }
 
 // applying is what `apply` wants of each image.

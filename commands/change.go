@@ -129,13 +129,26 @@ func readQuery(c *cli.Context, mayTakeAll bool) (selection.Query, error) {
 // there is nothing to do), warnings, or the reason why it is refused.
 type decide func(img image.Image) (plan.Image, []string, error)
 
+// pending is what is to be done to which images.
+type pending struct {
+	images []plan.Image
+	// failed counts the images that could not be planned for.
+	failed int
+	// listings are the queries that list the images, none where they are not
+	// known.
+	listings []url.Values
+}
+
 // selectAndPlan asks Glance for the images and decides on each. Refusals and
 // names that lead nowhere are told at once and counted.
-func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query, d decide) (images []plan.Image, failed int, err error) {
+func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query, d decide) (pending, error) {
 	q.Project, q.Admin = s.ProjectID, s.IsAdmin()
 	found, err := selection.Select(ctx, s.glance, q)
 	if err != nil {
-		return nil, 0, err
+		return pending{}, err
+	}
+	if len(found.Images) == 0 && len(found.Missing) == 0 {
+		env.note("no image matches")
 	}
 	for _, missing := range found.Missing {
 		env.fail(missing)
@@ -147,7 +160,7 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query,
 	for i := range images {
 		s.locate(&images[i])
 	}
-	return images, refused + len(found.Missing), nil
+	return pending{images, refused + len(found.Missing), found.Listings}, nil
 }
 
 func planAll(env *Env, images []image.Image, d decide) (plans []plan.Image, refused int) {
@@ -170,23 +183,22 @@ func planAll(env *Env, images []image.Image, d decide) (plans []plan.Image, refu
 }
 
 // fromListing decides on the images of a saved listing, without a cloud.
-func fromListing(env *Env, path string, q selection.Query, d decide) ([]plan.Image, int, error) {
+func fromListing(env *Env, path string, q selection.Query, d decide) (pending, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, 0, usagef("--from: %v", err)
+		return pending{}, usagef("--from: %v", err)
 	}
 	defer file.Close()
 	var listed iter.Seq2[image.Image, error] = glance.DecodeListing(file)
-	var plans []plan.Image
-	failed := 0
+	var todo pending
 	for img, err := range selection.Filter(listed, q) {
 		if err != nil {
-			return nil, 0, fmt.Errorf("--from %s: %w", path, err)
+			return pending{}, fmt.Errorf("--from %s: %w", path, err)
 		}
-		more, refused := planAll(env, []image.Image{img}, d)
-		plans, failed = append(plans, more...), failed+refused
+		plans, refused := planAll(env, []image.Image{img}, d)
+		todo.images, todo.failed = append(todo.images, plans...), todo.failed+refused
 	}
-	return plans, failed, nil
+	return todo, nil
 }
 
 // partialError says that some images are done and others not.
@@ -195,8 +207,9 @@ type partialError struct{ message string }
 func (e *partialError) Error() string { return e.message }
 
 // carryOut shows the plan and, where it is to go on, confirms, records and
-// applies it. failed counts the images that could not be planned for.
-func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.Image, failed int) error {
+// applies it.
+func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) error {
+	images, failed := todo.images, todo.failed
 	p := plan.Plan{Version: plan.Version, Command: r.command, Images: images}
 	switch {
 	case r.out != "":
@@ -239,7 +252,11 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, images []plan.I
 	if env.ErrIsTerminal && !env.quiet {
 		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
 	}
-	if len(images) > maxSingleReads {
+	switch {
+	case len(images) <= maxSingleReads:
+	case len(todo.listings) > 0:
+		changer.Listings = todo.listings
+	default:
 		changer.Listings = []url.Values{{"limit": {"1000"}}}
 	}
 	report, applyErr := changer.Apply(ctx, p)
@@ -385,13 +402,13 @@ func changeLines(img plan.Image, volumes bool) []string {
 		case c.Property == "os_hidden":
 			set = append(set, map[bool]string{true: "--hidden", false: "--unhidden"}[c.After == true])
 		case c.Property == "name":
-			set = append(set, "--name", fmt.Sprint(c.After))
+			set = append(set, valued("--name", fmt.Sprint(c.After))...)
 		case c.After == nil:
-			unset = append(unset, option, c.Property)
+			unset = append(unset, valued(option, c.Property)...)
 		case plan.IsBase(c.Property):
 			set = append(set, openstackOption(c)...)
 		default:
-			set = append(set, option, fmt.Sprintf("%s=%s", c.Property, c.After))
+			set = append(set, valued(option, fmt.Sprintf("%s=%s", c.Property, c.After))...)
 		}
 	}
 	var lines []string
@@ -407,9 +424,18 @@ func changeLines(img plan.Image, volumes bool) []string {
 func each(option string, values []string) []string {
 	var words []string
 	for _, v := range values {
-		words = append(words, option, v)
+		words = append(words, valued(option, v)...)
 	}
 	return words
+}
+
+// valued is an option with its value: in one word where the standard client
+// would take the value for an option.
+func valued(option, value string) []string {
+	if strings.HasPrefix(value, "-") {
+		return []string{option + "=" + value}
+	}
+	return []string{option, value}
 }
 
 // without returns the words of a that are not in b.

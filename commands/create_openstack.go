@@ -91,13 +91,10 @@ func openstackOption(change plan.Change) []string {
 		}
 		return []string{"--unprotected"}
 	case "tags":
-		var options []string
-		for _, tag := range change.After.([]string) {
-			options = append(options, "--tag", tag)
-		}
-		return options
+		tags, _ := change.After.([]string)
+		return each("--tag", tags)
 	}
-	return []string{"--property", fmt.Sprintf("%s=%s", change.Property, change.After)}
+	return valued("--property", fmt.Sprintf("%s=%s", change.Property, change.After))
 }
 
 func join(words []string) string {

@@ -15,7 +15,7 @@ import (
 
 func rollbackCommand(env *Env) *cli.Command {
 	flags := []cli.Flag{
-		&cli.BoolFlag{Name: "last", Usage: "take back the last run on the same image service and project"},
+		&cli.BoolFlag{Name: "last", Usage: "take back the last run on the same image service and project that was no rollback"},
 		&cli.BoolFlag{Name: "list", Usage: "list the journals"},
 		&cli.BoolFlag{Name: "show", Usage: "show what a journal holds"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite what somebody else has changed since"},
@@ -47,7 +47,7 @@ func runRollback(c *cli.Context, env *Env) error {
 		}
 		return listJournals(env, dir, output)
 	}
-	r, err := readRoad(c, env, "rollback")
+	r, err := readRoad(c, env, journal.VerbRollback)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func rollBack(ctx context.Context, env *Env, s *session, r road, path string) er
 		}
 	}
 	env.note("taking back %s", path)
-	return carryOut(ctx, env, s, r, back, failed)
+	return carryOut(ctx, env, s, r, pending{images: back, failed: failed})
 }
 
 // journalColumns are those of rollback --list.

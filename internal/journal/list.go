@@ -64,8 +64,13 @@ func List(dir string) ([]Summary, error) {
 // ErrNone says that there is no journal of the kind that was asked for.
 var ErrNone = errors.New("no journal of a change to this cloud and project")
 
-// Last returns the newest journal of an endpoint and project, or ErrNone. A
-// newer one that cannot be read is an error: it may be the one that is meant.
+// VerbRollback is the name of the command that takes a run back.
+const VerbRollback = "rollback"
+
+// Last returns the newest journal of an endpoint and project, or ErrNone. The
+// journals of rollbacks do not count: taking back the last run twice does not
+// bring it about again. A newer journal that cannot be read is an error: it may
+// be the one that is meant.
 func Last(dir, endpoint, project string) (Summary, error) {
 	list, err := List(dir)
 	if err != nil {
@@ -73,6 +78,7 @@ func Last(dir, endpoint, project string) (Summary, error) {
 	}
 	for _, s := range slices.Backward(list) {
 		switch {
+		case s.Verb == VerbRollback:
 		case s.Err != nil && (len(s.Places) == 0 || s.At(endpoint, project)):
 			return s, fmt.Errorf("journal %s: %w", s.Path, s.Err)
 		case s.At(endpoint, project):

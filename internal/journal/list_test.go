@@ -60,6 +60,8 @@ func TestListAndLast(t *testing.T) {
 		!s.Time.Equal(clock().Add(time.Hour)) || len(s.Places) != 1 || s.Places[0].Project != "p" {
 		t.Errorf("%+v", s)
 	}
+	// Taking a run back twice does not bring it about again.
+	write(t, dir, "rollback", clock().Add(90*time.Minute), at("https://a/", "p", "1"))
 	if last, err := journal.Last(dir, "https://a", "p"); err != nil || last.Path != ours {
 		t.Errorf("last: %s, %v", last.Path, err)
 	}
@@ -70,7 +72,7 @@ func TestListAndLast(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("{\"version\":9}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := journal.List(dir); err != nil || len(list) != 5 || list[4].Path != broken || list[4].Err == nil {
+	if list, err := journal.List(dir); err != nil || len(list) != 6 || list[5].Path != broken || list[5].Err == nil {
 		t.Errorf("%+v, %v", list, err)
 	}
 	if _, err := journal.Last(dir, "https://a", "p"); err == nil || !strings.Contains(err.Error(), broken) {

@@ -66,6 +66,9 @@ type Result struct {
 	// Missing has an error for each name that led to no image, in the order
 	// of the names: a *NameError, or Glance's refusal.
 	Missing []error
+	// Listings are the queries of Glance's API that were asked for the images
+	// that fulfil the conditions; none where images were named.
+	Listings []url.Values
 }
 
 // NameError says that a name stands for no image or for several.
@@ -130,7 +133,8 @@ func Select(ctx context.Context, l Lister, q Query) (Result, error) {
 		}
 		add(found.image)
 	}
-	for _, query := range q.listings() {
+	result.Listings = q.listings()
+	for _, query := range result.Listings {
 		for img, err := range l.List(ctx, query) {
 			switch {
 			case err != nil:

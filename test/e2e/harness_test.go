@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -44,6 +45,7 @@ type target struct {
 //	holds NAME FILE          the record's members are those in FILE (k=v lines; "!k" is absent),
 //	                         and it has no custom property that FILE does not name
 //	alike NAME NAME          the records are equal but for id and name
+//	exits CODE PROGRAM ARG.. run it and compare its exit code
 //	count NAME N             there are N images of that name (hidden ones included)
 //	serve FILE               serve FILE's folder by HTTP; $SERVED is its address
 //	paste FILE               run FILE's lines where the standard client is (devcloud only)
@@ -75,6 +77,21 @@ func commands(c target) map[string]func(*testscript.TestScript, bool, []string) 
 			}
 			if ours, theirs := members(a), members(b); !slices.Equal(ours, theirs) {
 				ts.Fatalf("%s\n  %s\n%s\n  %s", args[0], strings.Join(ours, "\n  "), args[1], strings.Join(theirs, "\n  "))
+			}
+		},
+		"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) < 2 {
+				ts.Fatalf("usage: exits CODE PROGRAM ARG...")
+			}
+			code := 0
+			var exit *exec.ExitError
+			if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+				code = exit.ExitCode()
+			} else {
+				ts.Check(err)
+			}
+			if strconv.Itoa(code) != args[0] {
+				ts.Fatalf("exit %d, want %s", code, args[0])
 			}
 		},
 		"count": func(ts *testscript.TestScript, neg bool, args []string) {
