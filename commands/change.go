@@ -236,8 +236,10 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 		env.note("nothing to do")
 		return outcome(r, 0, 0, failed)
 	}
-	if err := render.PlanText(env.messages(), p, env.colourErr()); err != nil {
-		return err
+	if !r.yes || !env.quiet { // nobody is asked to agree to what was not shown
+		if err := render.PlanText(env.messages(), p, env.colourErr()); err != nil {
+			return err
+		}
 	}
 	if err := confirm(env, r, len(images)); err != nil {
 		return err

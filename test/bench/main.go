@@ -30,15 +30,21 @@ func main() {
 	devcloud := flag.String("devcloud", ".devcloud", "folder of the running devcloud")
 	release := flag.String("release", "2025.1", "release of the devcloud")
 	gib := flag.Int64("gib", 4, "size of the upload in GiB")
-	rounds := flag.Int("rounds", 3, "uploads by each")
+	images := flag.Int("images", 1000, "images to change")
+	rounds := flag.Int("rounds", 3, "measurements of each")
 	flag.Parse()
-	if err := run(context.Background(), *program, filepath.Join(*devcloud, *release, "clouds.yaml"), *gib, *rounds); err != nil {
+	clouds, err := filepath.Abs(filepath.Join(*devcloud, *release, "clouds.yaml"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	if err := run(context.Background(), *program, clouds, *gib, *images, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, program, clouds string, gib int64, rounds int) error {
+func run(ctx context.Context, program, clouds string, gib int64, images, rounds int) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
@@ -48,7 +54,58 @@ func run(ctx context.Context, program, clouds string, gib int64, rounds int) err
 		return err
 	}
 	fmt.Printf("start-up (--version), median of 50: %.1f ms (target 20 ms)\n", start.Seconds()*1000)
-	return uploads(ctx, program, clouds, gib, rounds)
+	b := bench{program: program, clouds: clouds}
+	if err := b.login(ctx); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if err := b.changes(ctx, images, rounds); err != nil {
+		return err
+	}
+	return b.uploads(ctx, gib, rounds)
+}
+
+// bench is what all measurements share.
+type bench struct {
+	program, clouds, dir string
+	session              *cloud.Session
+	client               *glance.Client
+}
+
+func (b *bench) login(ctx context.Context) error {
+	env := cloud.OSEnv()
+	env.LookupEnv = func(name string) (string, bool) {
+		if name == "OS_CLIENT_CONFIG_FILE" {
+			return b.clouds, true
+		}
+		return "", false
+	}
+	env.Environ = func() []string { return nil }
+	config, err := cloud.Load(cloud.Options{Cloud: cloudName}, env)
+	if err != nil {
+		return err
+	}
+	if b.session, err = cloud.Connect(ctx, config, cloud.ConnectOptions{UserAgent: "bench"}); err != nil {
+		return err
+	}
+	b.client = glance.New(b.session.Image)
+	return nil
+}
+
+const cloudName = "devcloud-admin"
+
+// command is a run of the program on the cloud.
+func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.program, args...)
+	cmd.Env = b.environment()
+	return cmd
+}
+
+func (b *bench) environment() []string {
+	return append(os.Environ(), "OS_CLIENT_CONFIG_FILE="+b.clouds, "OS_CLOUD="+cloudName, "XDG_STATE_HOME="+b.dir)
 }
 
 func startUp(ctx context.Context, program string) (time.Duration, error) {
@@ -64,30 +121,9 @@ func startUp(ctx context.Context, program string) (time.Duration, error) {
 }
 
 // uploads times the same file sent by curl -T and by create, in turns.
-func uploads(ctx context.Context, program, clouds string, gib int64, rounds int) error {
-	env := cloud.OSEnv()
-	env.LookupEnv = func(name string) (string, bool) {
-		if name == "OS_CLIENT_CONFIG_FILE" {
-			return clouds, true
-		}
-		return "", false
-	}
-	env.Environ = func() []string { return nil }
-	config, err := cloud.Load(cloud.Options{Cloud: "devcloud-admin"}, env)
-	if err != nil {
-		return err
-	}
-	s, err := cloud.Connect(ctx, config, cloud.ConnectOptions{UserAgent: "bench"})
-	if err != nil {
-		return err
-	}
-	client := glance.New(s.Image)
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "disk.raw")
+func (b *bench) uploads(ctx context.Context, gib int64, rounds int) error {
+	client := b.client
+	file := filepath.Join(b.dir, "disk.raw")
 	if err := diskFile(file, gib<<30); err != nil {
 		return err
 	}
@@ -99,9 +135,9 @@ func uploads(ctx context.Context, program, clouds string, gib int64, rounds int)
 		if _, err := client.Create(ctx, glance.Record{"id": id, "name": "bench", "disk_format": "raw", "container_format": "bare"}); err != nil {
 			return err
 		}
-		url := s.Image.ServiceURL("images", id, "file")
+		url := b.session.Image.ServiceURL("images", id, "file")
 		took, usage, err := timed(exec.CommandContext(ctx, "curl", "-sSf", "-T", file, "-X", http.MethodPut,
-			"-H", "X-Auth-Token: "+s.Image.Token(), "-H", "Content-Type: application/octet-stream", url), nil)
+			"-H", "X-Auth-Token: "+b.session.Image.Token(), "-H", "Content-Type: application/octet-stream", url))
 		if err != nil {
 			return fmt.Errorf("curl: %w", err)
 		}
@@ -111,8 +147,7 @@ func uploads(ctx context.Context, program, clouds string, gib int64, rounds int)
 			return err
 		}
 		id = uuid.NewString()
-		cmd := exec.CommandContext(ctx, program, "create", "--id", id, "--profile", "linux-virtio", "--file", file, "bench", "-f", "value", "-c", "status")
-		took, usage, err = timed(cmd, []string{"OS_CLIENT_CONFIG_FILE=" + clouds, "OS_CLOUD=devcloud-admin", "XDG_STATE_HOME=" + dir})
+		took, usage, err = timed(b.command(ctx, "create", "--id", id, "--profile", "linux-virtio", "--file", file, "bench", "-f", "value", "-c", "status"))
 		if err != nil {
 			return fmt.Errorf("glance-profile: %w", err)
 		}
@@ -151,8 +186,7 @@ func diskFile(path string, size int64) error {
 	return file.Close()
 }
 
-func timed(cmd *exec.Cmd, env []string) (time.Duration, *syscall.Rusage, error) {
-	cmd.Env = append(os.Environ(), env...)
+func timed(cmd *exec.Cmd) (time.Duration, *syscall.Rusage, error) {
 	cmd.Stderr = os.Stderr
 	begin := time.Now()
 	err := cmd.Run()
