@@ -18,7 +18,7 @@ import (
 
 func guest(t *testing.T, shortID string) *Guest {
 	t.Helper()
-	system, ok := osinfo.Lookup(shortID)
+	system, ok := osinfo.Builtin().Lookup(shortID)
 	if !ok {
 		t.Fatalf("libosinfo does not know %s", shortID)
 	}

@@ -9,7 +9,7 @@ import (
 // Suggest returns, best first, at most limit short ids that an unknown text was
 // probably meant to be: ubuntu24.04 for ubuntu-24.04, win2k22 for "Windows
 // Server 2022", rocky9 for "Rocky Linux 9".
-func Suggest(text string, limit int) []string {
+func (db *DB) Suggest(text string, limit int) []string {
 	const most = 128 // bytes: no name of a system is that long
 	if limit <= 0 || len(text) > most {
 		return nil
@@ -21,25 +21,25 @@ func Suggest(text string, limit int) []string {
 	distros, version := split(key)
 
 	type guess struct {
-		e    *entry
+		os   *OS
 		rank int
 	}
 	var guesses []guess
-	for i := range table {
-		e := &table[i]
-		if strings.HasSuffix(e.shortID, "unknown") {
+	for i := range db.systems {
+		o := &db.systems[i]
+		if strings.HasSuffix(o.ShortID, "unknown") {
 			continue
 		}
-		if rank, ok := e.resemblance(key, distros, version); ok {
-			guesses = append(guesses, guess{e, rank})
+		if rank, ok := o.resemblance(key, distros, version); ok {
+			guesses = append(guesses, guess{o, rank})
 		}
 	}
 	slices.SortStableFunc(guesses, func(a, b guess) int {
 		return cmp.Or(
 			cmp.Compare(a.rank, b.rank),
-			compareVersions(b.e.glanceVersion(), a.e.glanceVersion()), // newest first
-			cmp.Compare(len(a.e.shortID), len(b.e.shortID)),
-			cmp.Compare(a.e.shortID, b.e.shortID))
+			compareVersions(b.os.plainVersion(), a.os.plainVersion()), // newest first
+			cmp.Compare(len(a.os.ShortID), len(b.os.ShortID)),
+			cmp.Compare(a.os.ShortID, b.os.ShortID))
 	})
 	var ids []string
 	for _, g := range guesses {
@@ -47,7 +47,7 @@ func Suggest(text string, limit int) []string {
 		if len(ids) == limit || g.rank > slip && g.rank > guesses[0].rank {
 			break
 		}
-		ids = append(ids, g.e.shortID)
+		ids = append(ids, g.os.ShortID)
 	}
 	return ids
 }
@@ -62,24 +62,19 @@ const (
 )
 
 // resemblance tells how a system resembles what was asked for.
-func (e *entry) resemblance(key string, distros []string, version string) (rank int, ok bool) {
-	ids := []string{e.shortID}
-	for _, a := range aliases {
-		if a[1] == e.shortID {
-			ids = append(ids, a[0])
-		}
-	}
+func (o *OS) resemblance(key string, distros []string, version string) (rank int, ok bool) {
+	ids := append([]string{o.ShortID}, o.Aliases...)
 	for _, id := range ids {
 		simple := simplify(id)
 		// A code name stands alone as well: bookworm for debianbookworm.
-		codeName, ok := strings.CutPrefix(simple, e.distro)
+		codeName, ok := strings.CutPrefix(simple, o.LibosinfoDistro)
 		if simple == key || ok && codeName == key && version == "" {
 			return same, true
 		}
 	}
-	named := slices.Contains(distros, e.distro) || slices.Contains(distros, e.glanceDistro())
+	named := slices.Contains(distros, o.LibosinfoDistro) || slices.Contains(distros, o.Distro)
 	if named && version != "" {
-		own := e.glanceVersion()
+		own := o.plainVersion()
 		switch {
 		case own == version:
 			return same, true
@@ -100,6 +95,16 @@ func (e *entry) resemblance(key string, distros []string, version string) (rank 
 		}
 	}
 	return 0, false
+}
+
+// plainVersion is the version in numbers and dots, as split has it: where the
+// distributor counts by major version, or in service packs, still the numbers
+// that libosinfo has; for Windows what it is sold under.
+func (o *OS) plainVersion() string {
+	if o.Type == "windows" || o.Version == "" {
+		return o.Version
+	}
+	return strings.TrimSuffix(o.LibosinfoVersion, "-unknown")
 }
 
 // noise are words of image and product names that tell nothing of the system.
