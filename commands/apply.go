@@ -191,27 +191,58 @@ func readApply(c *cli.Context, env *Env) (*applying, error) {
 	case len(a.profiles)+len(a.properties)+len(a.unset)+len(a.tag)+len(a.untag)+len(a.base) == 0:
 		return nil, usagef("nothing to set: give --profile, --property, --unset, --tag, --untag, --name, --min-disk, --min-ram, a visibility, protection or hiding")
 	}
-	for _, p := range a.properties {
-		if slices.Contains(a.unset, p.key) {
-			return nil, usagef("--property %s and --unset %s contradict each other", p.key, p.key)
-		}
-		for _, f := range property.Check(p.key, p.value) {
-			line := fmt.Sprintf("property %s=%s: %s", render.Safe(p.key), render.Quoted(p.value), f.Message)
-			if f.Fix != "" {
-				line += " (use " + render.Quoted(f.Fix) + ")"
-			}
-			switch {
-			case f.Severity == property.Error && (f.RefusedByGlance() || !a.force):
-				return nil, usagef("%s", line)
-			case f.Severity >= property.Warning:
-				env.warn("%s", line)
-			}
-		}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	if len(a.profiles) > 0 {
-		a.set, err = loadProfiles(c.Context, env, c.StringSlice("profile-file"))
+		if a.set, err = loadProfiles(c.Context, env, c.StringSlice("profile-file")); err != nil {
+			return nil, err
+		}
+		for _, name := range a.profiles {
+			if _, err := a.set.Get(name); err != nil {
+				return nil, usagef("%v", err)
+			}
+		}
 	}
-	return a, err
+	return a, nil
+}
+
+// check refuses what no image can be given.
+func (a *applying) check() error {
+	for _, name := range a.unset {
+		_, isField := property.BaseField(name)
+		switch {
+		case strings.TrimSpace(name) == "":
+			return usagef("--unset is empty; name a property")
+		case isField:
+			return usagef("--unset %s: it is a field of the image itself, which is always there; its options change it (--name, --untag, --min-disk, --unhidden …)", name)
+		case property.ReadOnly(name) || property.Reserved(name):
+			return usagef("--unset %s: it is set by Glance alone, which lets nobody remove it", name)
+		}
+	}
+	for _, tag := range append(slices.Clone(a.tag), a.untag...) {
+		if err := checkTag(tag); err != nil {
+			return err
+		}
+	}
+	for _, p := range a.properties {
+		switch {
+		case slices.Contains(a.unset, p.key):
+			return usagef("--property %s and --unset %s contradict each other", p.key, p.key)
+		case strings.TrimSpace(p.key) != p.key:
+			return usagef("--property %s: Glance takes blanks off both ends of a name when an image is changed; leave them out", render.Quoted(p.key))
+		}
+		for _, f := range property.Check(p.key, p.value) {
+			line := "property " + render.FindingLine(f)
+			switch {
+			case f.Severity == property.Error && (f.RefusedByGlance() || !a.force):
+				return usagef("%s", line)
+			case f.Severity >= property.Warning:
+				a.env.warn("%s", line)
+			}
+		}
+	}
+	return nil
 }
 
 // decide is the pure part: an image in, its changes out.

@@ -234,10 +234,21 @@ func (o createOptions) check() error {
 		return usagef("--if-exists skip compares the data's hash, which is not known of --uri before the download")
 	case utf8.RuneCountInString(o.name) > maxNameLength:
 		return usagef("the name has %d characters; Glance takes %d", utf8.RuneCountInString(o.name), maxNameLength)
-	case slices.ContainsFunc(o.tags, func(tag string) bool { return tag == "" || utf8.RuneCountInString(tag) > maxNameLength }):
-		return usagef("--tag: a tag has from 1 to %d characters", maxNameLength)
 	case o.dryRun && o.printOpenstack:
 		return usagef("--dry-run and --print-openstack contradict each other: both send nothing, and print different things")
+	}
+	for _, tag := range o.tags {
+		if err := checkTag(tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTag refuses a tag that Glance would not take.
+func checkTag(tag string) error {
+	if n := utf8.RuneCountInString(tag); n == 0 || n > maxNameLength {
+		return usagef("--tag: a tag has from 1 to %d characters", maxNameLength)
 	}
 	return nil
 }

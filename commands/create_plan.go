@@ -203,12 +203,9 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	findings := append(property.CheckAll(properties), audit.Check(candidate)...)
 	var refusals []string
 	for _, f := range findings {
-		line := f.Message
+		line := render.FindingLine(f)
 		if f.Property != "" {
-			line = fmt.Sprintf("property %s=%s: %s", render.Safe(f.Property), render.Quoted(f.Value), f.Message)
-		}
-		if f.Fix != "" {
-			line += " (use " + render.Quoted(f.Fix) + ")"
+			line = "property " + line
 		}
 		switch {
 		case f.Severity < property.Warning:

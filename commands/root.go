@@ -42,7 +42,7 @@ func Run(ctx context.Context, env *Env) int {
 // newApp builds the tree of commands.
 func newApp(env *Env) *cli.App {
 	flags := globalFlags()
-	plainDefaults(flags)
+	tame(flags)
 	return &cli.App{
 		Name:        "glance-profile",
 		Usage:       "set Glance image properties by profile",
@@ -77,24 +77,28 @@ func newApp(env *Env) *cli.App {
 }
 
 // leaf makes a command that does something safe against urfave's habits: an
-// argument "help" is an argument, and a mistake is one line on stderr instead
-// of a page of help on stdout.
+// argument "help" is an argument, a mistake is one line on stderr instead of a
+// page of help on stdout, and values keep their blanks.
 func leaf(c *cli.Command) *cli.Command {
 	c.HideHelpCommand = true
 	c.OnUsageError = onUsageError
-	plainDefaults(c.Flags)
+	tame(c.Flags)
 	return c
 }
 
-// plainDefaults keeps "(default: false)" and "(default: 0)" out of the help:
-// where there is a default worth knowing, the usage text says it.
-func plainDefaults(flags []cli.Flag) {
+// tame keeps "(default: false)" and "(default: 0)" out of the help, and lists
+// from taking the blanks off their values, as openstack does not.
+func tame(flags []cli.Flag) {
 	for _, flag := range flags {
 		switch f := flag.(type) {
 		case *cli.BoolFlag:
 			f.DisableDefaultText = true
 		case *cli.IntFlag:
-			f.DefaultText = "unset"
+			if f.Value == 0 {
+				f.DefaultText = "unset"
+			}
+		case *cli.StringSliceFlag:
+			f.KeepSpace = true
 		case *cli.Int64Flag:
 			f.DefaultText = "unset"
 		}

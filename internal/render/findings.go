@@ -43,6 +43,26 @@ func findingFix(f property.Finding) string {
 	return "use " + Safe(f.Property) + "=" + Safe(f.Fix)
 }
 
+// maxShownValue is how much of a value a line shows, in characters.
+const maxShownValue = 60
+
+// FindingLine is a finding as one line: the property and its value, what is
+// wrong with it, and what to use instead.
+func FindingLine(f property.Finding) string {
+	line := f.Message
+	if f.Property != "" {
+		value := f.Value
+		if runes := []rune(value); len(runes) > maxShownValue {
+			value = string(runes[:maxShownValue]) + "…"
+		}
+		line = Safe(f.Property) + "=" + Quoted(value) + ": " + line
+	}
+	if f.Fix != "" {
+		line += " (use " + Quoted(f.Fix) + ")"
+	}
+	return line
+}
+
 // FindingColumns are the columns of FindingRows.
 func FindingColumns() []string {
 	return []string{"severity", "property", "value", "rule", "message", "fix", "reference"}
