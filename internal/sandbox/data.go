@@ -316,7 +316,7 @@ func readRange(header string, size int64) (from, to int64, err error) {
 		if err != nil || last < from {
 			return 0, 0, invalid
 		}
-		to = min(size, last+1)
+		to = min(size-1, last) + 1 // not last+1, which can overflow
 	}
 	if from >= size {
 		return 0, 0, &refusal{status: http.StatusRequestedRangeNotSatisfiable, detail: fmt.Sprintf(
