@@ -179,7 +179,8 @@ func listFolder(dir string) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ".yaml" || strings.HasPrefix(e.Name(), ".") {
+		ext := filepath.Ext(e.Name())
+		if ext != ".yaml" && ext != ".yml" || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())

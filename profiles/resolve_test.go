@@ -324,7 +324,7 @@ func write(t *testing.T, path, text string) string {
 func TestUsersProfiles(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(dir, "a.yaml"), "name: linux-virtio\nsummary: ours\nmatch: {os_type: linux}\nproperties:\n  hw_disk_bus: scsi\n  hw_scsi_model: virtio-scsi\n")
-	write(t, filepath.Join(dir, "b.yaml"), "name: mine\nsummary: mine\nextends: [linux-uefi]\nproperties:\n  hw_video_model: virtio\n")
+	write(t, filepath.Join(dir, "b.yml"), "name: mine\nsummary: mine\nextends: [linux-uefi]\nproperties:\n  hw_video_model: virtio\n")
 	write(t, filepath.Join(dir, "notes.txt"), "not a profile")
 	write(t, filepath.Join(dir, ".hidden.yaml"), "not a profile")
 	file := write(t, filepath.Join(other, "c.yml"), "name: mine\nsummary: mine\nproperties:\n  hw_video_model: {value: vga, source: our old console}\n")
@@ -335,7 +335,7 @@ func TestUsersProfiles(t *testing.T) {
 	}
 	want := []Notice{
 		Notice("profile linux-virtio of " + filepath.Join(dir, "a.yaml") + " replaces the one of the program"),
-		Notice("profile mine of " + file + " replaces the one of " + filepath.Join(dir, "b.yaml")),
+		Notice("profile mine of " + file + " replaces the one of " + filepath.Join(dir, "b.yml")),
 	}
 	if !slices.Equal(notices, want) {
 		t.Errorf("notices %q, want %q", notices, want)
@@ -365,16 +365,16 @@ func TestUsersProfilesRefused(t *testing.T) {
 	t.Run("same name twice in a folder", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "a.yaml"), "name: mine\nsummary: x\nproperties: {hw_disk_bus: virtio}\n")
-		write(t, filepath.Join(dir, "b.yaml"), "name: mine\nsummary: x\nproperties: {hw_disk_bus: scsi}\n")
+		write(t, filepath.Join(dir, "b.yml"), "name: mine\nsummary: x\nproperties: {hw_disk_bus: scsi}\n")
 		_, _, err := Load(t.Context(), []string{dir}, nil)
-		if err == nil || err.Error() != filepath.Join(dir, "b.yaml")+":1: name: mine is the name of "+filepath.Join(dir, "a.yaml")+" too" {
+		if err == nil || err.Error() != filepath.Join(dir, "b.yml")+":1: name: mine is the name of "+filepath.Join(dir, "a.yaml")+" too" {
 			t.Error(err)
 		}
 	})
 	t.Run("all errors at once", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "a.yaml"), "name: mine\n")
-		write(t, filepath.Join(dir, "b.yaml"), "nome: mine\n")
+		write(t, filepath.Join(dir, "b.yml"), "nome: mine\n")
 		_, _, err := Load(t.Context(), []string{dir}, []string{filepath.Join(dir, "missing.yaml")})
 		if err == nil || strings.Count(err.Error(), "\n") < 4 || !strings.Contains(err.Error(), "missing.yaml: no such file") {
 			t.Error(err)
@@ -383,7 +383,7 @@ func TestUsersProfilesRefused(t *testing.T) {
 	t.Run("a circle of two", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "a.yaml"), "name: one\nsummary: x\nextends: [two]\n")
-		write(t, filepath.Join(dir, "b.yaml"), "name: two\nsummary: x\nextends:\n- one\n")
+		write(t, filepath.Join(dir, "b.yml"), "name: two\nsummary: x\nextends:\n- one\n")
 		_, _, err := Load(t.Context(), []string{dir}, nil)
 		if err == nil || err.Error() != filepath.Join(dir, "a.yaml")+":3: extends: a circle: one extends two extends one" {
 			t.Error(err)
