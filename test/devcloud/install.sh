@@ -21,6 +21,15 @@ packages=(
 	python3-ddt python3-wsgi-intercept python3-requests-mock
 )
 
+# Debian 13's libvirt and QEMU judge whether the machines start.
+starters=(libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 ovmf)
+
+# release_packages prints the packages of the release's root, one a line.
+release_packages() {
+	printf '%s\n' "${packages[@]}"
+	[ "$suite" != trixie ] || printf '%s\n' "${starters[@]}"
+}
+
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # debian_sources prints "URI SUITE COMPONENT CODENAME" of the configured
@@ -83,7 +92,7 @@ carry_settings() {
 }
 
 # wanted is what a finished root was made of.
-wanted() { printf '%s\n' "$suite" "${packages[@]}"; }
+wanted() { printf '%s\n' "$suite" && release_packages; }
 
 # in_new_root runs a command in the root that is being made.
 in_new_root() {
@@ -99,7 +108,8 @@ install_root() {
 	mkdir -p "$state/log"
 	: >"$log"
 	prepare_host
-	local new=$root sources mirror
+	local new=$root sources mirror all
+	mapfile -t all < <(release_packages)
 	if [ ! -d "$root" ]; then
 		sources=$(suite_sources)
 		mirror=$(sed -n "s/^deb \(.*\) $suite main$/\1/p;T;q" <<<"$sources")
@@ -132,7 +142,7 @@ install_root() {
 		END
 		printf 'APT::Install-Recommends "false";\n' >"$new/etc/apt/apt.conf.d/80devcloud"
 	fi
-	say "$release: installing ${#packages[@]} packages and what they need"
+	say "$release: installing ${#all[@]} packages and what they need"
 	in_new_root apt-get update -q || die "apt-get update failed, see $log"
 	# Python's files are compiled once for all packages and on every core, not
 	# package by package on one.
@@ -140,7 +150,7 @@ install_root() {
 	in_new_root dpkg-divert --local --rename --divert "$compile.real" --add "$compile"
 	printf '#!/bin/sh\n' >"$new$compile"
 	chmod 755 "$new$compile"
-	in_new_root eatmydata apt-get install -y -q "${packages[@]}" || die "apt-get install failed, see $log"
+	in_new_root eatmydata apt-get install -y -q "${all[@]}" || die "apt-get install failed, see $log"
 	rm "$new$compile"
 	in_new_root dpkg-divert --local --rename --remove "$compile"
 	# Some packages ship templates that are no Python yet: never mind those.
