@@ -1,15 +1,20 @@
 // Package osinfo is what is known of operating systems: libosinfo's database,
-// a few systems that it lacks, and what each of them is in Glance's vocabulary
+// systems that it lacks, and what each of them is in Glance's vocabulary
 // (os_distro, os_version, os_type). What is inside an image does not belong
-// here. Nothing but Load does I/O, and that only through the file system it is
-// given.
+// here. Nothing but Load does I/O, and that only through the file system that it
+// is given.
 package osinfo
 
 import (
+	"cmp"
+	"fmt"
+	"io/fs"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
+
+	"glance-profile/internal/osinfo/xmldb"
 )
 
 // To make the table from another release, name it:
@@ -21,14 +26,17 @@ import (
 // OS is one operating system. Its slices are shared: they are not to be changed.
 type OS struct {
 	ShortID string // libosinfo's short id, such as ubuntu24.04
-	ID      string // libosinfo's URL for it; "" for those that its release did not have yet
-	Name    string // for people, such as Ubuntu 24.04 LTS
-	// Aliases are libosinfo's further short ids for the same system, such as
-	// debianbookworm for debian12.
+	// ID is libosinfo's URL for it; "" for a system that libosinfo does not know,
+	// whose short id is then our own.
+	ID   string
+	Name string // for people, such as Ubuntu 24.04 LTS
+	// Aliases are further short ids of the same system, such as debianbookworm
+	// for debian12.
 	Aliases []string
 
 	// Distro is the value of os_distro: Glance's name where it has one, else
-	// libosinfo's in lower case. "" where there is neither (linux2024).
+	// libosinfo's in lower case, else the ID of /etc/os-release. "" where there is
+	// none (linux2024).
 	// Source: glance/doc/source/admin/useful-image-properties.rst.
 	Distro          string
 	LibosinfoDistro string // such as win for every Windows
@@ -38,6 +46,9 @@ type OS struct {
 	// 2012r2, 11. "" for systems without numbered releases.
 	Version          string
 	LibosinfoVersion string // such as 15.5 for SUSE's 15-sp5, 6.3 for Windows 2012 R2
+	// Since stands in place of Version where releases come too often to be listed:
+	// an early one, from which on every version is believed. "" elsewhere.
+	Since string
 	// Type is the value of os_type, of which Nova knows two: linux and windows.
 	// "" for any other system.
 	Type string
@@ -65,81 +76,135 @@ type OS struct {
 	// Firmware is which firmware the system starts with. libosinfo says it only
 	// for some systems; nil is not known.
 	Firmware []Firmware
+
+	// Source is where all this is from: a release of osinfo-db, or the URL of the
+	// distributor's page.
+	Source string
 }
 
-// Resources are what a system needs on an architecture. 0 is not known.
-type Resources struct {
-	Architecture string // as libosinfo names it: all, x86_64, aarch64, i686 …
-	CPUs         int64
-	Memory       int64 // bytes
-	Disk         int64 // bytes
-}
+// Resources are what a system needs on an architecture.
+type Resources = xmldb.Resources
 
 // Firmware is a kind of firmware that a system starts with, or does not.
-type Firmware struct {
-	Architecture string // as libosinfo names it: x86_64, aarch64, i686
-	Type         string // bios or efi
-	Supported    bool
-}
+type Firmware = xmldb.Firmware
 
 // DB is a set of operating systems. It does not change once made, and may be
 // used by several goroutines.
 type DB struct {
 	release  string
-	systems  []OS           // sorted by short id
-	byID     map[string]int // short ids, further ones and URLs → index into systems
-	versions map[string]map[string]bool
+	systems  []OS                       // sorted by short id
+	byID     map[string]int             // short ids, further ones and URLs → index into systems
+	versions map[string]map[string]bool // by distro
+	since    map[string]string          // by distro
 }
 
 // Builtin returns the database that was generated into the program.
 var Builtin = sync.OnceValue(func() *DB {
 	systems := make([]OS, len(table))
 	for i := range table {
-		systems[i] = table[i].os()
-	}
-	for _, a := range aliases {
-		i, _ := slices.BinarySearchFunc(systems, a[1], func(o OS, id string) int { return strings.Compare(o.ShortID, id) })
-		systems[i].Aliases = append(systems[i].Aliases, a[0])
+		systems[i] = table[i].os(Release)
 	}
 	return newDB(Release, systems)
 })
 
-// newDB makes a database of systems, of which it takes possession.
+// Load reads an osinfo-db as it is unpacked in the directory that libosinfo
+// calls $OSINFO_SYSTEM_DIR: a file VERSION, and below os and device the XML
+// files. The systems that osinfo-db does not know are those of Builtin.
+//
+// The files may be anybody's: their number, size and texts are bounded and
+// checked. An error names the file.
+func Load(fsys fs.FS) (*DB, error) {
+	reader := xmldb.NewReader()
+	if err := reader.Tree(fsys); err != nil {
+		return nil, fmt.Errorf("read osinfo-db: %w", err)
+	}
+	list, err := reader.Systems()
+	if err != nil {
+		return nil, fmt.Errorf("read osinfo-db: %w", err)
+	}
+	var systems []OS
+	known := map[string]bool{} // short ids, and distro with version
+	for i := range list {
+		o := newOS(&list[i], "", "osinfo-db "+reader.Release())
+		systems = append(systems, o)
+		for _, id := range append([]string{o.ShortID}, o.Aliases...) {
+			known[id] = true
+		}
+		known[o.Distro+" "+o.Version] = true
+	}
+	for i := range table {
+		if table[i].source == "" {
+			continue
+		}
+		o := table[i].os(Release)
+		if slices.ContainsFunc(append([]string{o.ShortID, o.Distro + " " + o.Version}, o.Aliases...), func(key string) bool { return known[key] }) {
+			continue
+		}
+		systems = append(systems, o)
+	}
+	slices.SortFunc(systems, func(a, b OS) int { return strings.Compare(a.ShortID, b.ShortID) })
+	return newDB(reader.Release(), systems), nil
+}
+
+// newDB makes a database of systems sorted by short id, which it takes over.
 func newDB(release string, systems []OS) *DB {
-	db := &DB{release: release, systems: systems, byID: map[string]int{}, versions: map[string]map[string]bool{}}
+	db := &DB{
+		release: release, systems: systems, byID: make(map[string]int, 3*len(systems)),
+		versions: map[string]map[string]bool{}, since: map[string]string{},
+	}
 	for i := range systems {
 		o := &systems[i]
+		db.byID[o.ShortID] = i
 		if o.ID != "" {
 			db.byID[o.ID] = i
 		}
 		for _, alias := range o.Aliases {
 			db.byID[alias] = i
 		}
-		if o.Version != "" && o.Distro != "" {
-			if db.versions[o.Distro] == nil {
-				db.versions[o.Distro] = map[string]bool{}
-			}
-			db.versions[o.Distro][o.Version] = true
+		if o.Since != "" {
+			db.since[o.Distro] = o.Since
 		}
-	}
-	for i := range systems { // after the aliases: a first short id has precedence
-		db.byID[systems[i].ShortID] = i
+		if o.Distro == "" || o.Version == "" {
+			continue
+		}
+		if db.versions[o.Distro] == nil {
+			db.versions[o.Distro] = map[string]bool{}
+		}
+		db.versions[o.Distro][o.Version] = true
+		if ruleFor(o.Distro).minors {
+			first, _, _ := strings.Cut(o.Version, ".")
+			db.versions[o.Distro][first] = true
+		}
 	}
 	return db
 }
 
-// Release is the release of osinfo-db that the database was made from.
+// Release is the release of osinfo-db that the database was made from, such as
+// 20250619.
 func (db *DB) Release() string { return db.release }
 
-// Lookup returns the system with a short id of libosinfo. Further short ids
-// that libosinfo has for the same system, such as debianbookworm for debian12,
-// and its URL are understood too.
+// Lookup returns the system with a short id of libosinfo. Further short ids for
+// the same system, such as debianbookworm for debian12, and its URL are
+// understood too, all of them exactly as libosinfo writes them.
 func (db *DB) Lookup(shortID string) (OS, bool) {
 	i, ok := db.byID[shortID]
 	if !ok {
 		return OS{}, false
 	}
 	return db.systems[i], true
+}
+
+// WithCodeName returns the systems with a code name, in any case: jammy or
+// "Jammy Jellyfish", which is one system; plow, which is every RHEL 9.
+func (db *DB) WithCodeName(name string) []OS {
+	var found []OS
+	name = strings.ToLower(name)
+	for _, o := range db.systems {
+		if slices.Contains(o.CodeNames, name) {
+			found = append(found, o)
+		}
+	}
+	return found
 }
 
 // All yields every system, sorted by short id.
@@ -153,68 +218,91 @@ func (db *DB) HasVersion(distro, version string) bool {
 	if db.versions[distro][version] {
 		return true
 	}
-	// SUSE Linux Enterprise 15 is one system to libosinfo, of which the server
-	// and the desktop are sold under names of their own.
-	return (distro == "sles" || distro == "sled") && db.versions["sle"][version]
-}
-
-// entry is a row of the generated table.
-type entry struct {
-	shortID, id, name, distro, version, family, released, eol string
-}
-
-func (e *entry) os() OS {
-	o := OS{
-		ShortID: e.shortID, ID: e.id, Name: e.name,
-		Distro: e.glanceDistro(), LibosinfoDistro: e.distro, LibosinfoVersion: e.version, Type: e.osType(),
-		Family: e.family, Released: e.released, EOL: e.eol,
+	if since, ok := db.since[distro]; ok {
+		canonical, ok := CanonicalVersion(distro, version)
+		return ok && canonical == version && compareVersions(version, since) >= 0
 	}
-	o.Version = e.glanceVersion(o.Distro)
+	switch distro {
+	case "sled", "sles": // up to 15 one system to libosinfo, sold as a desktop and as a server
+		return db.versions["sle"][version]
+	case "fedora-atomic", "fedora-coreos": // streams, each release of which is made of a Fedora
+		return db.versions["fedora"][version]
+	}
+	return false
+}
+
+// row is a system in the generated table. The last four are indexes into the
+// sets beside it, which many systems share.
+type row struct {
+	shortID, aliases, id, name, codeName, distro, version, family, released, eol string
+	since, source                                                                string
+	minimum, recommended, devices, firmware                                      uint8
+}
+
+func (r *row) os(release string) OS {
+	return newOS(&xmldb.System{
+		ShortID: r.shortID, Aliases: strings.Fields(r.aliases), ID: r.id, Name: r.name, CodeName: r.codeName,
+		Distro: r.distro, Version: r.version, Family: r.family, Released: r.released, EOL: r.eol,
+		Minimum: resourceSets[r.minimum], Recommended: resourceSets[r.recommended],
+		Devices: deviceSets[r.devices], Firmware: firmwareSets[r.firmware],
+	}, r.since, cmp.Or(r.source, "osinfo-db "+release))
+}
+
+// newOS says in Glance's words what libosinfo says of a system.
+func newOS(s *xmldb.System, since, source string) OS {
+	o := OS{
+		ShortID: s.ShortID, Aliases: s.Aliases, ID: s.ID, Name: s.Name,
+		Distro: glanceDistro(s), LibosinfoDistro: s.Distro, LibosinfoVersion: s.Version, Since: since, Type: osType(s),
+		Family: s.Family, Released: s.Released, EOL: s.EOL, CodeName: s.CodeName,
+		Minimum: s.Minimum, Recommended: s.Recommended, Devices: s.Devices, Firmware: s.Firmware, Source: source,
+	}
+	o.Version = glanceVersion(s, o.Distro)
+	if s.CodeName != "" {
+		o.CodeNames = []string{strings.ToLower(s.CodeName)}
+		// Ubuntu's are an adjective and an animal, of which people say the first.
+		if first, _, two := strings.Cut(o.CodeNames[0], " "); two && o.Distro == "ubuntu" {
+			o.CodeNames = append(o.CodeNames, first)
+		}
+	}
 	return o
 }
 
 // glanceDistro returns Glance's name for the distribution, which differs from
-// libosinfo's in two cases, and in that it is always lower case.
-func (e *entry) glanceDistro() string {
-	switch e.distro {
-	case "archlinux":
+// libosinfo's in two cases, and in that it is always in lower case.
+func glanceDistro(s *xmldb.System) string {
+	switch {
+	case s.Distro == "archlinux":
 		return "arch"
-	case "win", "winnt":
+	case s.Distro == "win", s.Distro == "winnt":
 		return "windows"
-	}
-	// Magnum chooses its driver by os_distro=fedora-coreos.
+	// libosinfo's streams of it are of the distribution fedora. Magnum chooses its
+	// driver by the name that /etc/os-release has as VARIANT_ID.
 	// Source: magnum/drivers/k8s_fedora_coreos_v1/driver.py, provides.
-	if strings.HasPrefix(e.shortID, "fedora-coreos-") {
+	case strings.HasPrefix(s.ShortID, "fedora-coreos-"):
 		return "fedora-coreos"
 	}
-	return strings.ToLower(e.distro)
+	return strings.ToLower(s.Distro)
 }
 
-func (e *entry) osType() string {
+func osType(s *xmldb.System) string {
 	switch {
-	case e.family == "linux", e.distro == "elementaryos": // libosinfo names no family for it
+	case s.Family == "linux", s.Distro == "elementaryos": // libosinfo names no family for it
 		return "linux"
-	case strings.HasPrefix(e.family, "win"): // winnt, win9x, win16
+	case strings.HasPrefix(s.Family, "win"): // winnt, win9x, win16
 		return "windows"
 	}
 	return ""
 }
 
-// glanceVersion returns the version as the distributor counts (version.go).
-// libosinfo has it except for Windows, where it counts kernels, and for the
-// systems without numbered releases, where it has a word (tumbleweed, unknown,
-// 9-unknown). Glance wants a version number.
-func (e *entry) glanceVersion(distro string) string {
+// glanceVersion returns the version in its canonical form. libosinfo has it
+// except for Windows, where it counts kernels, and for the systems without
+// numbered releases, where it has a word (tumbleweed, unknown, 9-unknown).
+func glanceVersion(s *xmldb.System, distro string) string {
+	version := strings.TrimSuffix(s.Version, "-unknown")
 	if distro == "windows" {
-		return windowsVersion(e.shortID)
+		version = windowsVersion(s.ShortID)
 	}
-	version := strings.TrimSuffix(e.version, "-unknown")
-	if !strings.ContainsAny(version, "0123456789") {
-		return ""
-	}
-	if canonical, ok := CanonicalVersion(distro, version); ok {
-		return canonical
-	}
+	version, _ = CanonicalVersion(distro, version)
 	return version
 }
 

@@ -54,7 +54,7 @@ func TestGeneratedTableIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range systems {
-		row := fmt.Sprintf("\t{%q, %q, %q, %q, %q, %q, %q, %q},\n", s.ShortID, s.ID, s.Name, s.Distro, s.Version, s.Family, s.Released, s.EOL)
+		row := "\t{" + quoted([]string{s.ShortID, strings.Join(s.Aliases, " "), s.ID, s.Name, s.CodeName, s.Distro, s.Version, s.Family, s.Released, s.EOL, s.since, s.source}) + ", "
 		if !bytes.Contains(code, []byte(row)) {
 			t.Errorf("the table lacks the supplement's %s: run go generate", s.ShortID)
 		}
@@ -79,29 +79,53 @@ func folder(t *testing.T, files map[string]string) string {
 
 const zebra = `<libosinfo version="0.0.1"><os id="http://zebra.org/zebra/1"><short-id>zebra1</short-id><short-id>zebrastripe</short-id>` +
 	`<name>Zebra 1</name><name xml:lang="de">Zebra eins</name><version>1</version><family>linux</family><distro>zebra</distro>` +
-	`<release-date>2020-01-02</release-date></os></libosinfo>`
+	`<codename>Stripe</codename><release-date>2020-01-02</release-date>` +
+	`<resources arch="all"><minimum><n-cpus>1</n-cpus><ram>1024</ram></minimum></resources><firmware arch="x86_64" type="efi"/>` +
+	`<devices><device id="http://pcisig.com/pci/1af4/1000"/></devices></os></libosinfo>`
+
+const virtioNet = `<libosinfo><device id="http://pcisig.com/pci/1af4/1000"><name>virtio-net</name></device></libosinfo>`
 
 func TestGenerate(t *testing.T) {
 	db := folder(t, map[string]string{
 		"VERSION":                   "20300101\n",
 		"os/zebra.org/zebra-1.xml":  zebra,
 		"os/zebra.org/z-1.d/x.xml":  `<libosinfo><os id="http://zebra.org/zebra/1"><short-id>zebra1</short-id><name>Zebra 1</name></os></libosinfo>`,
-		"device/pcisig.com/all.xml": `<libosinfo><device id="x"/></libosinfo>`,
+		"device/pcisig.com/all.xml": virtioNet,
 	})
-	extra := filepath.Join(folder(t, map[string]string{"s.json": `{"systems": [{"short_id": "yak2", "name": "Yak 2", "distro": "yak", "version": "2", "family": "linux"}]}`}), "s.json")
+	extra := supplementFile(t, `{"systems": [
+		{"short_id": "zebra2", "name": "Zebra 2", "distro": "zebra", "version": "2", "family": "linux", "derives_from": "zebrastripe", "source": "https://zebra.org/"},
+		{"short_id": "yak", "name": "Yak", "distro": "yak", "versions": ["2", "3"], "family": "linux", "source": "https://yak.org/"},
+		{"short_id": "aurochs", "name": "Aurochs", "distro": "aurochs", "since": "1.0", "family": "linux", "source": "https://aurochs.org/",
+			"minimum": [{"architecture": "all", "memory": 2048}]}]}`)
 	code, err := generate(db, extra)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		`const Release = "20300101"`,
-		"\t{\"yak2\", \"\", \"Yak 2\", \"yak\", \"2\", \"linux\", \"\", \"\"},\n\t{\"zebra1\", \"http://zebra.org/zebra/1\", \"Zebra 1\", \"zebra\", \"1\", \"linux\", \"2020-01-02\", \"\"},\n}",
-		"\t{\"zebrastripe\", \"zebra1\"},\n}",
+		`{"aurochs", "", "", "Aurochs", "", "aurochs", "", "linux", "", "", "1.0", "https://aurochs.org/", 1, 0, 0, 0},
+	{"yak2", "", "", "Yak 2", "", "yak", "2", "linux", "", "", "", "https://yak.org/", 0, 0, 0, 0},
+	{"yak3", "", "", "Yak 3", "", "yak", "3", "linux", "", "", "", "https://yak.org/", 0, 0, 0, 0},
+	{"zebra1", "zebrastripe", "http://zebra.org/zebra/1", "Zebra 1", "Stripe", "zebra", "1", "linux", "2020-01-02", "", "", "", 2, 0, 1, 1},
+	{"zebra2", "", "", "Zebra 2", "", "zebra", "2", "linux", "", "", "", "https://zebra.org/", 0, 0, 1, 1},
+`,
+		`	{{Architecture: "all", Memory: 2048}},
+	{{Architecture: "all", CPUs: 1, Memory: 1024}},
+`,
+		`	{"virtio-net"},
+`,
+		`	{{Architecture: "x86_64", Type: "efi", Supported: true}},
+`,
 	} {
 		if !strings.Contains(string(code), want) {
 			t.Errorf("no %s in\n%s", want, code)
 		}
 	}
+}
+
+func supplementFile(t *testing.T, text string) string {
+	t.Helper()
+	return filepath.Join(folder(t, map[string]string{"s.json": text}), "s.json")
 }
 
 func TestGenerateRefuses(t *testing.T) {
@@ -114,12 +138,14 @@ func TestGenerateRefuses(t *testing.T) {
 		{"broken XML", folder(t, map[string]string{"VERSION": "1", "os/z.xml": "<libosinfo>"}), `{}`, "z.xml"},
 		{"one short id for two systems", folder(t, map[string]string{"VERSION": "1", "os/a.xml": zebra, "os/b.xml": twice}), `{}`, "stands for"},
 		{"a date that is none", folder(t, map[string]string{"VERSION": "1", "os/z.xml": strings.Replace(zebra, "2020-01-02", "soon", 1)}), `{}`, "soon"},
-		{"a supplement that has become needless", good, `{"systems": [{"short_id": "zebra1"}]}`, "remove it"},
+		{"a supplement that has become needless", good, `{"systems": [{"short_id": "zebra1", "source": "https://zebra.org/"}]}`, "remove it"},
 		{"a supplement with an unknown key", good, `{"system": []}`, "unknown field"},
+		{"a supplement without a source", good, `{"systems": [{"short_id": "yak1"}]}`, "yak1 has no source"},
+		{"a supplement with a date that is none", good, `{"systems": [{"short_id": "yak1", "eol": "never", "source": "https://yak.org/"}]}`, "never"},
+		{"an unknown parent", good, `{"systems": [{"short_id": "yak1", "derives_from": "yak0", "source": "https://yak.org/"}]}`, "yak0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			extra := filepath.Join(folder(t, map[string]string{"s.json": c.supplement}), "s.json")
-			_, err := generate(c.db, extra)
+			_, err := generate(c.db, supplementFile(t, c.supplement))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}

@@ -1,7 +1,7 @@
 // Command gen makes the table of operating systems from a release of
 // osinfo-db: a Debian package, the upstream archive (.tar.xz) or a folder in
 // which either was unpacked. From the database it takes facts only: ids,
-// names, versions and dates.
+// names, versions, dates and figures.
 package main
 
 import (
