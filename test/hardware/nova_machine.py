@@ -17,8 +17,8 @@ Nova's exception. The first line of the output names the release:
 
 The road is that of a request to boot: values (ImageMetaProps), the API's
 checks, the scheduler's request, the libvirt driver. The driver is the real
-one, on the fake libvirt that Nova's own tests ship; what this pretends about
-the host is in HostFixture.
+one, on the fake libvirt that Nova's own tests ship; what is pretended about the
+host is in Judge.pretend.
 """
 
 import copy
@@ -173,6 +173,10 @@ class Judge(test_driver.LibvirtConnTestCase):
             lambda self, arch, machine, has_secure_boot: (
                 "/firmware/code", "/firmware/vars", has_secure_boot))
         self.stub_out("nova.privsep.utils.supports_direct_io", lambda path: True)
+        if int(version.version_string().split(".")[0]) > 26:
+            # Debian 13's. The fake of 26.2.2 stays as old as it is.
+            self.stub_out("nova.tests.fixtures.libvirt.Connection.getLibVersion",
+                          lambda self: 11003000)
         # Only asked where the host has it.
         self.stub_out(
             "nova.virt.libvirt.driver.LibvirtDriver._find_sev_feature",
@@ -228,6 +232,8 @@ class Judge(test_driver.LibvirtConnTestCase):
             api.API._validate_flavor_image_nostatus(ctxt, image, flavor, None)
             # Its result is the instance's, as far as a host can fit it.
             numa = hardware.numa_get_constraints(flavor, meta)
+            # API._validate_and_build_base_options
+            hardware.get_pci_numa_policy_constraint(flavor, meta)
         with stage("nova-libvirt"):
             answer["traits"] = self.traits(ctxt, meta, flavor)
             conf = self.build(image, props, meta, flavor)

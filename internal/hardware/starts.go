@@ -1,0 +1,3 @@
+package hardware
+
+func startRefusal(b *builder) *Refusal { return nil }
