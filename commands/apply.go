@@ -80,7 +80,7 @@ func runChange(c *cli.Context, env *Env, r road, d decide) error {
 		if !r.readOnly() {
 			r.dryRun = true
 		}
-		todo, err := fromListing(env, from, q, d)
+		todo, err := fromListing(env, from, r, q, d)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func runChange(c *cli.Context, env *Env, r road, d decide) error {
 		return err
 	}
 	defer s.finish()
-	todo, err := selectAndPlan(ctx, env, s, q, d)
+	todo, err := selectAndPlan(ctx, env, s, r, q, d)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,11 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 			return usagef("--plan was made for the image service %s, and this is %s", img.Endpoint, s.Endpoint)
 		}
 	}
-	return carryOut(c.Context, env, s, r, pending{images: p.Images})
+	todo := pending{images: p.Images}
+	if err := todo.readMachines(c.Context, s, r); err != nil {
+		return err
+	}
+	return carryOut(c.Context, env, s, r, todo)
 }
 
 // applying is what `apply` wants of each image.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"glance-profile/internal/apply"
 	"glance-profile/internal/glance"
+	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
 	"glance-profile/internal/journal"
 	"glance-profile/internal/plan"
@@ -50,6 +52,7 @@ func roadFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "print-openstack", Usage: "print the openstack command lines that do the same, and change nothing", Category: categoryRoad},
 		&cli.BoolFlag{Name: "print-openstack-volume", Usage: "print the openstack command lines for volumes made from the images, and change nothing", Category: categoryRoad},
 		&cli.IntFlag{Name: "jobs", Value: apply.DefaultJobs, Base: 10, Usage: "work on `N` images at once", Category: categoryRoad},
+		&cli.BoolFlag{Name: "no-hardware", Usage: "leave out of the plan what changes in the virtual machine", Category: categoryRoad},
 		&cli.StringFlag{Name: "journal", Usage: "keep the journal in `PATH`, a file or folder", Category: categoryRoad},
 	}
 }
@@ -61,6 +64,7 @@ type road struct {
 	out, journal       string
 	openstack, volumes bool
 	jobs               int
+	noHardware         bool
 	force              bool // overwrite what somebody else has changed
 	output             render.Options
 	command            string
@@ -71,11 +75,18 @@ func (r road) readOnly() bool {
 	return r.dryRun || r.check || r.out != "" || r.openstack || r.volumes
 }
 
+// showsHardware reports whether the plan is shown to people, with what it does
+// to the machines.
+func (r road) showsHardware() bool {
+	asData := r.out != "" || r.openstack || r.volumes || r.readOnly() && r.output.Format != render.FormatTable
+	return !r.noHardware && !asData
+}
+
 func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
 	r := road{
 		verb: verb, dryRun: c.Bool("dry-run"), check: c.Bool("check"), yes: c.Bool("yes"), out: c.String("out"),
 		journal: c.String("journal"), openstack: c.Bool("print-openstack"), volumes: c.Bool("print-openstack-volume"),
-		jobs: c.Int("jobs"), command: commandLine(env.Args),
+		jobs: c.Int("jobs"), noHardware: c.Bool("no-hardware"), command: commandLine(env.Args),
 	}
 	if r.jobs < 1 || r.jobs > 64 {
 		return r, usagef("--jobs %d: from 1 to 64 images at once", r.jobs)
@@ -132,6 +143,10 @@ type decide func(img image.Image) (plan.Image, []string, error)
 // pending is what is to be done to which images.
 type pending struct {
 	images []plan.Image
+	// hardware says, for each of images, what changes in the virtual machine;
+	// it is empty unless withHardware is set before.
+	hardware     [][]string
+	withHardware bool
 	// failed counts the images that could not be planned for.
 	failed int
 	// listings are the queries that list the images, none where they are not
@@ -141,7 +156,7 @@ type pending struct {
 
 // selectAndPlan asks Glance for the images and decides on each. Refusals and
 // names that lead nowhere are told at once and counted.
-func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query, d decide) (pending, error) {
+func selectAndPlan(ctx context.Context, env *Env, s *session, r road, q selection.Query, d decide) (pending, error) {
 	q.Project, q.Admin = s.ProjectID, s.IsAdmin()
 	found, err := selection.Select(ctx, s.glance, q)
 	if err != nil {
@@ -156,14 +171,16 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, q selection.Query,
 	if found.LeftOut > 0 {
 		env.note("%s of other projects left out; name them to try them", countImages(found.LeftOut))
 	}
-	images, refused := planAll(env, found.Images, d)
-	for i := range images {
-		s.locate(&images[i])
+	todo := pending{failed: len(found.Missing), listings: found.Listings, withHardware: r.showsHardware()}
+	todo.decide(env, d, found.Images...)
+	for i := range todo.images {
+		s.locate(&todo.images[i])
 	}
-	return pending{images, refused + len(found.Missing), found.Listings}, nil
+	return todo, nil
 }
 
-func planAll(env *Env, images []image.Image, d decide) (plans []plan.Image, refused int) {
+// decide adds the decisions on images.
+func (todo *pending) decide(env *Env, d decide, images ...image.Image) {
 	for _, img := range images {
 		p, warnings, err := d(img)
 		for _, w := range warnings {
@@ -172,31 +189,76 @@ func planAll(env *Env, images []image.Image, d decide) (plans []plan.Image, refu
 		switch {
 		case err != nil:
 			env.fail(fmt.Errorf("image %s (%s): %w", img.Name, img.ID, err))
-			refused++
+			todo.failed++
 		case len(p.Changes) > 0:
-			plans = append(plans, p)
+			todo.add(img, p)
 		default:
 			env.detail("image %s (%s): nothing to do", img.Name, img.ID)
 		}
 	}
-	return plans, refused
+}
+
+// add takes a plan, with what it does to the machine of the image.
+func (todo *pending) add(img image.Image, p plan.Image) {
+	todo.images = append(todo.images, p)
+	if !todo.withHardware {
+		return
+	}
+	todo.hardware = append(todo.hardware, machineDiff(img, p))
+}
+
+// machineDiff says what a plan does to the virtual machine of an image.
+func machineDiff(img image.Image, p plan.Image) []string {
+	return hardware.Diff(hardware.Build(img, hardware.Options{}), hardware.Build(plan.After(img, p), hardware.Options{}))
+}
+
+// readMachines finds out what plans that were made elsewhere do to the machines
+// of their images: those are read one by one, or listed where they are many.
+// Images that are not there say nothing.
+func (todo *pending) readMachines(ctx context.Context, s *session, r road) error {
+	if !r.showsHardware() {
+		return nil
+	}
+	held := map[string]image.Image{}
+	if len(todo.images) <= maxSingleReads {
+		for _, p := range todo.images {
+			if img, err := s.glance.Get(ctx, p.ID); err == nil {
+				held[p.ID] = img
+			} else if glance.Status(err) != http.StatusNotFound {
+				return fmt.Errorf("read image %s: %w", p.ID, err)
+			}
+		}
+	} else {
+		for img, err := range s.glance.List(ctx, url.Values{"limit": {"1000"}}) {
+			if err != nil {
+				return err
+			}
+			held[img.ID] = img
+		}
+	}
+	todo.hardware = make([][]string, len(todo.images))
+	for i, p := range todo.images {
+		if img, ok := held[p.ID]; ok && p.Action == plan.ActionChange {
+			todo.hardware[i] = machineDiff(img, p)
+		}
+	}
+	return nil
 }
 
 // fromListing decides on the images of a saved listing, without a cloud.
-func fromListing(env *Env, path string, q selection.Query, d decide) (pending, error) {
+func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pending, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return pending{}, usagef("--from: %v", err)
 	}
 	defer file.Close()
 	var listed iter.Seq2[image.Image, error] = glance.DecodeListing(file)
-	var todo pending
+	todo := pending{withHardware: r.showsHardware()}
 	for img, err := range selection.Filter(listed, q) {
 		if err != nil {
 			return pending{}, fmt.Errorf("--from %s: %w", path, err)
 		}
-		plans, refused := planAll(env, []image.Image{img}, d)
-		todo.images, todo.failed = append(todo.images, plans...), todo.failed+refused
+		todo.decide(env, d, img)
 	}
 	return todo, nil
 }
@@ -228,7 +290,7 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 		}
 		return outcome(r, len(images), 0, failed)
 	case r.readOnly():
-		if err := printPlanTo(env, r.output, p); err != nil {
+		if err := printPlanTo(env, r.output, p, todo.hardware); err != nil {
 			return err
 		}
 		return outcome(r, len(images), 0, failed)
@@ -237,7 +299,7 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 		return outcome(r, 0, 0, failed)
 	}
 	if !r.yes || !env.quiet { // nobody is asked to agree to what was not shown
-		if err := render.PlanText(env.messages(), p, env.colourErr()); err != nil {
+		if err := render.PlanText(env.messages(), p, todo.hardware, env.colourErr()); err != nil {
 			return err
 		}
 	}
@@ -322,9 +384,9 @@ func countImages(n int) string {
 	return fmt.Sprintf("%d images", n)
 }
 
-func printPlanTo(env *Env, o render.Options, p plan.Plan) error {
+func printPlanTo(env *Env, o render.Options, p plan.Plan, hardware [][]string) error {
 	if o.Format == render.FormatTable {
-		return render.PlanText(env.Out, p, env.colour())
+		return render.PlanText(env.Out, p, hardware, env.colour())
 	}
 	return asUsage(render.PlanData(env.Out, p, o))
 }

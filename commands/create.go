@@ -48,6 +48,7 @@ type createOptions struct {
 	keepPartial    bool
 	explain        bool
 	dryRun         bool
+	noHardware     bool
 	printOpenstack bool
 	journal        string
 
@@ -113,6 +114,7 @@ func createCommand(env *Env) *cli.Command {
 			&cli.BoolFlag{Name: "keep-partial", Usage: "keep a half-made image when the upload fails"},
 			&cli.BoolFlag{Name: "explain", Usage: "say on stderr where each property comes from"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and send nothing"},
+			&cli.BoolFlag{Name: "no-hardware", Usage: "with --dry-run: leave out the virtual machine"},
 			&cli.BoolFlag{Name: "print-openstack", Usage: "print the equal openstack command lines and send nothing"},
 			&cli.StringFlag{Name: "journal", Usage: "keep the journal in `PATH`, a file or folder"},
 			// Options of the openstack client that are refused by name.
@@ -142,7 +144,7 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		osinfo: c.String("osinfo"), profiles: c.StringSlice("profile"), profileFiles: c.StringSlice("profile-file"),
 		with: c.StringSlice("with"), architecture: c.String("architecture"), description: c.String("description"),
 		ifExists: c.String("if-exists"), force: c.Bool("force"), keepPartial: c.Bool("keep-partial"),
-		explain: c.Bool("explain"), dryRun: c.Bool("dry-run"), printOpenstack: c.Bool("print-openstack"),
+		explain: c.Bool("explain"), dryRun: c.Bool("dry-run"), noHardware: c.Bool("no-hardware"), printOpenstack: c.Bool("print-openstack"),
 		journal: c.String("journal"), command: commandLine(env.Args),
 	}
 	var err error

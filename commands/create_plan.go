@@ -15,6 +15,7 @@ import (
 	"glance-profile/internal/audit"
 	"glance-profile/internal/diskimage"
 	"glance-profile/internal/glance"
+	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
 	"glance-profile/internal/osinfo"
 	"glance-profile/internal/plan"
@@ -296,7 +297,11 @@ func checkService(ctx context.Context, o createOptions, s *session) error {
 func printPlan(env *Env, o createOptions, planned plan.Image) error {
 	p := plan.Plan{Version: plan.Version, Command: o.command, Images: []plan.Image{planned}}
 	if o.output.Format == render.FormatTable || o.output.Format == "" {
-		return render.PlanText(env.Out, p, env.colour())
+		var machine [][]string
+		if !o.noHardware {
+			machine = [][]string{{hardware.Summary(hardware.Build(plan.After(image.Image{}, planned), hardware.Options{}))}}
+		}
+		return render.PlanText(env.Out, p, machine, env.colour())
 	}
 	return asUsage(render.PlanData(env.Out, p, o.output))
 }

@@ -63,6 +63,8 @@ func migrateToNew(c *cli.Context, env *Env, r road, migrate decide) error {
 		owner = old.Owner
 	}
 	planned := planToNew(s, old, p, name, owner, c.Bool("hide-old"))
+	todo := pending{withHardware: r.showsHardware()}
+	todo.add(old, p) // for what it does to the machine
 	taken, err := imagesNamed(ctx, s, name, owner)
 	if err != nil {
 		return err
@@ -77,12 +79,12 @@ func migrateToNew(c *cli.Context, env *Env, r road, migrate decide) error {
 		return printToNew(env, planned, old)
 	}
 	if r.readOnly() {
-		if err := printPlanTo(env, r.output, plan.Plan{Version: plan.Version, Command: r.command, Images: planned}); err != nil {
+		if err := printPlanTo(env, r.output, plan.Plan{Version: plan.Version, Command: r.command, Images: planned}, todo.hardware); err != nil {
 			return err
 		}
 		return outcome(r, 1, 0, 0)
 	}
-	return copyImage(ctx, env, s, r, old, planned)
+	return copyImage(ctx, env, s, r, old, planned, todo.hardware)
 }
 
 // oneImage finds the image that a name or id stands for.
@@ -127,9 +129,9 @@ func planToNew(s *session, old image.Image, changed plan.Image, name, owner stri
 
 // copyImage shows the plan, makes the new image and then hides the old one.
 // Making an image only adds, so it is asked for nothing; hiding is.
-func copyImage(ctx context.Context, env *Env, s *session, r road, old image.Image, planned []plan.Image) error {
+func copyImage(ctx context.Context, env *Env, s *session, r road, old image.Image, planned []plan.Image, hardware [][]string) error {
 	p := plan.Plan{Version: plan.Version, Command: r.command, Images: planned}
-	if err := render.PlanText(env.messages(), p, env.colourErr()); err != nil {
+	if err := render.PlanText(env.messages(), p, hardware, env.colourErr()); err != nil {
 		return err
 	}
 	if len(planned) > 1 {

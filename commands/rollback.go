@@ -98,7 +98,11 @@ func rollBack(ctx context.Context, env *Env, s *session, r road, path string) er
 		}
 	}
 	env.note("taking back %s", path)
-	return carryOut(ctx, env, s, r, pending{images: back, failed: failed})
+	todo := pending{images: back, failed: failed}
+	if err := todo.readMachines(ctx, s, r); err != nil {
+		return err
+	}
+	return carryOut(ctx, env, s, r, todo)
 }
 
 // journalColumns are those of rollback --list.
@@ -135,5 +139,5 @@ func showJournal(env *Env, path string, o render.Options) error {
 	if len(entries) == 0 {
 		return errors.New("the journal is empty: nothing was begun")
 	}
-	return printPlanTo(env, o, plan.Plan{Version: plan.Version, Command: entries[0].Command, Images: journal.Images(entries)})
+	return printPlanTo(env, o, plan.Plan{Version: plan.Version, Command: entries[0].Command, Images: journal.Images(entries)}, nil)
 }

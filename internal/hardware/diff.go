@@ -47,11 +47,11 @@ func Summary(r Result) string {
 func verdict(r Result) string {
 	switch {
 	case !r.Builds && r.Refusal != nil:
-		return "refused (" + r.Refusal.Message + ")"
+		return "Nova refuses it (" + r.Refusal.Message + ")"
 	case r.Starts != nil && !*r.Starts && r.Refusal != nil:
-		return "built, but does not start (" + r.Refusal.Message + ")"
+		return "Nova builds it, but it does not start (" + r.Refusal.Message + ")"
 	}
-	return "is built"
+	return "Nova builds it"
 }
 
 type part struct{ name, value string }

@@ -20,11 +20,11 @@ func TestDiff(t *testing.T) {
 		t.Errorf("the same machine differs: %q", same)
 	}
 	refused := Diff(build(nil), build(map[string]string{"hw_disk_bus": "nosuch"}))
-	if len(refused) != 1 || !strings.HasPrefix(refused[0], "is built → refused (") {
+	if len(refused) != 1 || !strings.HasPrefix(refused[0], "Nova builds it → Nova refuses it (") {
 		t.Errorf("%q", refused)
 	}
 	stuck := Diff(build(nil), build(map[string]string{"hw_disk_bus": "ide", "hw_machine_type": "q35"}))
-	if len(stuck) < 2 || !strings.HasPrefix(stuck[0], "is built → built, but does not start (") {
+	if len(stuck) < 2 || !strings.HasPrefix(stuck[0], "Nova builds it → Nova builds it, but it does not start (") {
 		t.Errorf("%q", stuck)
 	}
 }

@@ -18,14 +18,21 @@ const (
 
 // PlanText writes a plan for people: each image with what is added (+),
 // changed (~) and removed (-), and why, and a summary last. What has been tried
-// already says how it went.
-func PlanText(w io.Writer, p plan.Plan, colour bool) error {
+// already says how it went. hardware holds, for each image, what the plan does
+// to the virtual machine, line by line; it may be shorter than the plan.
+func PlanText(w io.Writer, p plan.Plan, hardware [][]string, colour bool) error {
 	var b strings.Builder
 	for i, img := range p.Images {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
 		planImage(&b, img, palette(colour))
+		if i < len(hardware) && len(hardware[i]) > 0 {
+			b.WriteString("  hardware:\n")
+			for _, line := range hardware[i] {
+				b.WriteString("    " + Safe(line) + "\n")
+			}
+		}
 	}
 	if len(p.Images) > 0 {
 		b.WriteByte('\n')

@@ -338,12 +338,14 @@ func samplePlan() plan.Plan {
 	}}
 }
 
+var sampleHardware = [][]string{nil, {"root disk: hda on ide → vda on virtio", "NIC: e1000 → virtio"}}
+
 func TestPlanText(t *testing.T) {
 	var plain, coloured bytes.Buffer
-	if err := PlanText(&plain, samplePlan(), false); err != nil {
+	if err := PlanText(&plain, samplePlan(), sampleHardware, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := PlanText(&coloured, samplePlan(), true); err != nil {
+	if err := PlanText(&coloured, samplePlan(), sampleHardware, true); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/plan.golden", plain.String())
