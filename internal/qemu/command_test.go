@@ -35,7 +35,7 @@ func TestCommand(t *testing.T) {
 			[]string{"ide-hd,id=disk0,drive=disk0-data,bootindex=1,bus=ide.0,unit=0", "e1000,id=nic", "base=localtime"}},
 		"secure boot": {map[string]string{"hw_machine_type": "q35", "hw_firmware_type": "uefi", "os_secure_boot": "required"},
 			[]string{"type=q35,accel=tcg,smm=on", "OVMF_CODE_4M.ms.fd", "property=secure,value=on", "snapshot=on,file=/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}},
-		"scsi": {map[string]string{"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}, []string{"virtio-scsi-pci,id=scsi", "scsi-hd,id=disk0,drive=disk0-data,bootindex=1,bus=scsi.0,scsi-id=0"}},
+		"scsi":        {map[string]string{"hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi"}, []string{"virtio-scsi-pci,id=scsi", "scsi-hd,id=disk0,drive=disk0-data,bootindex=1,bus=scsi.0,scsi-id=0"}},
 		"sata on q35": {map[string]string{"hw_disk_bus": "sata", "hw_machine_type": "q35"}, []string{"ide-hd,id=disk0,drive=disk0-data,bootindex=1,bus=ide.0"}},
 		"agent":       {map[string]string{"hw_qemu_guest_agent": "yes", "hw_watchdog_action": "reset"}, []string{"virtserialport,id=agent", "watchdog=reset", "i6300esb,id=watchdog"}},
 	} {
