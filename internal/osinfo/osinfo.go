@@ -123,24 +123,29 @@ func Load(fsys fs.FS) (*DB, error) {
 		return nil, fmt.Errorf("read osinfo-db: %w", err)
 	}
 	var systems []OS
-	known := map[string]bool{} // short ids, and distro with version
+	known := map[string]bool{} // all that a system goes by
 	for i := range list {
 		o := newOS(&list[i], "", "osinfo-db "+reader.Release())
 		systems = append(systems, o)
-		for _, id := range append([]string{o.ShortID}, o.Aliases...) {
-			known[id] = true
+		for _, name := range append([]string{o.ShortID, o.ID, o.LibosinfoDistro + " " + o.LibosinfoVersion}, o.Aliases...) {
+			known[name] = true
 		}
-		known[o.Distro+" "+o.Version] = true
 	}
 	for i := range table {
 		if table[i].source == "" {
 			continue
 		}
 		o := table[i].os(Release)
-		if slices.ContainsFunc(append([]string{o.ShortID, o.Distro + " " + o.Version}, o.Aliases...), func(key string) bool { return known[key] }) {
-			continue
+		names := append([]string{o.ShortID}, o.Aliases...)
+		if o.ID != "" {
+			names = append(names, o.ID)
+		} else if o.LibosinfoVersion != "" { // libosinfo may have chosen another short id
+			names = append(names, o.LibosinfoDistro+" "+o.LibosinfoVersion)
 		}
-		systems = append(systems, o)
+		if !slices.ContainsFunc(names, func(name string) bool { return known[name] }) {
+			o.ID = "" // whatever later releases call it, this one does not have it
+			systems = append(systems, o)
+		}
 	}
 	slices.SortFunc(systems, func(a, b OS) int { return strings.Compare(a.ShortID, b.ShortID) })
 	return newDB(reader.Release(), systems), nil

@@ -238,7 +238,12 @@ func servicePack(version string) (string, bool) {
 var windowsForm = regexp.MustCompile(`^(?:(?:nt)?[0-9]{1,2}(?:\.[0-9]{1,2})?|[0-9]{4}(?:r2)?|me|vista|xp)$`)
 
 func windowsProduct(version string) (string, bool) {
-	version = strings.NewReplacer(" ", "", "-", "", "_", "").Replace(version)
+	version = strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' || r == '_' {
+			return -1
+		}
+		return r
+	}, version)
 	return version, windowsForm.MatchString(version)
 }
 

@@ -49,7 +49,7 @@ func TestGeneratedTableIsWhole(t *testing.T) {
 	if sum := fmt.Sprintf("// sha256: %x\n", sha256.Sum256(code[i:])); !bytes.Contains(code[:i], []byte(sum)) {
 		t.Error("the table was edited after it was generated")
 	}
-	systems, err := readSupplement(supplement)
+	systems, _, err := readSupplement(supplement)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestGenerate(t *testing.T) {
 		"os/zebra.org/z-1.d/x.xml":  `<libosinfo><os id="http://zebra.org/zebra/1"><short-id>zebra1</short-id><name>Zebra 1</name></os></libosinfo>`,
 		"device/pcisig.com/all.xml": virtioNet,
 	})
-	extra := supplementFile(t, `{"systems": [
+	extra := supplementFile(t, `{"dates": [{"short_id": "zebra1", "eol": "2031-01-01", "source": "https://zebra.org/"}], "systems": [
 		{"short_id": "zebra2", "name": "Zebra 2", "distro": "zebra", "version": "2", "family": "linux", "derives_from": "zebrastripe", "source": "https://zebra.org/"},
 		{"short_id": "yak", "name": "Yak", "distro": "yak", "versions": ["2", "3"], "family": "linux", "source": "https://yak.org/"},
 		{"short_id": "aurochs", "name": "Aurochs", "distro": "aurochs", "since": "1.0", "family": "linux", "source": "https://aurochs.org/",
@@ -106,7 +106,7 @@ func TestGenerate(t *testing.T) {
 		`{"aurochs", "", "", "Aurochs", "", "aurochs", "", "linux", "", "", "1.0", "https://aurochs.org/", 1, 0, 0, 0},
 	{"yak2", "", "", "Yak 2", "", "yak", "2", "linux", "", "", "", "https://yak.org/", 0, 0, 0, 0},
 	{"yak3", "", "", "Yak 3", "", "yak", "3", "linux", "", "", "", "https://yak.org/", 0, 0, 0, 0},
-	{"zebra1", "zebrastripe", "http://zebra.org/zebra/1", "Zebra 1", "Stripe", "zebra", "1", "linux", "2020-01-02", "", "", "", 2, 0, 1, 1},
+	{"zebra1", "zebrastripe", "http://zebra.org/zebra/1", "Zebra 1", "Stripe", "zebra", "1", "linux", "2020-01-02", "2031-01-01", "", "", 2, 0, 1, 1},
 	{"zebra2", "", "", "Zebra 2", "", "zebra", "2", "linux", "", "", "", "https://zebra.org/", 0, 0, 1, 1},
 `,
 		`	{{Architecture: "all", Memory: 2048}},
@@ -142,6 +142,9 @@ func TestGenerateRefuses(t *testing.T) {
 		{"a supplement with an unknown key", good, `{"system": []}`, "unknown field"},
 		{"a supplement without a source", good, `{"systems": [{"short_id": "yak1"}]}`, "yak1 has no source"},
 		{"a supplement with a date that is none", good, `{"systems": [{"short_id": "yak1", "eol": "never", "source": "https://yak.org/"}]}`, "never"},
+		{"dates that have become needless", good, `{"dates": [{"short_id": "zebra1", "released": "2020-01-03", "source": "https://zebra.org/"}]}`, "remove it"},
+		{"dates of an unknown system", good, `{"dates": [{"short_id": "yak1", "source": "https://yak.org/"}]}`, "does not have"},
+		{"dates without a source", good, `{"dates": [{"short_id": "zebra1"}]}`, "no source"},
 		{"an unknown parent", good, `{"systems": [{"short_id": "yak1", "derives_from": "yak0", "source": "https://yak.org/"}]}`, "yak0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

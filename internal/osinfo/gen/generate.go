@@ -31,14 +31,31 @@ func generate(osinfoDB, supplement string) ([]byte, error) {
 	var systems []system
 	known := map[string]*xmldb.System{}
 	for i := range list {
-		systems = append(systems, system{System: list[i]})
 		for _, id := range append([]string{list[i].ShortID}, list[i].Aliases...) {
 			known[id] = &list[i]
 		}
 	}
-	extra, err := readSupplement(supplement)
+	extra, dates, err := readSupplement(supplement)
 	if err != nil {
 		return nil, err
+	}
+	for _, d := range dates {
+		s := known[d.ShortID]
+		if s == nil || s.ShortID != d.ShortID {
+			return nil, fmt.Errorf("%s: dates for %s, which osinfo-db %s does not have", supplement, d.ShortID, release)
+		}
+		for _, pair := range []struct{ has, given *string }{{&s.Released, &d.Released}, {&s.EOL, &d.EOL}} {
+			switch {
+			case *pair.given == "":
+			case *pair.has != "":
+				return nil, fmt.Errorf("%s: osinfo-db %s has the date %s of %s itself: remove it", supplement, release, *pair.has, d.ShortID)
+			default:
+				*pair.has = *pair.given
+			}
+		}
+	}
+	for i := range list {
+		systems = append(systems, system{System: list[i]})
 	}
 	for _, e := range extra {
 		if known[e.ShortID] != nil {
@@ -65,14 +82,25 @@ type addition struct {
 	inherits string // a short id
 }
 
-// readSupplement reads the systems that osinfo-db lacks, in their order.
-func readSupplement(name string) ([]addition, error) {
+// announced are dates of a system of osinfo-db that were announced after its
+// release.
+type announced struct {
+	ShortID  string `json:"short_id"`
+	Released string `json:"released"`
+	EOL      string `json:"eol"`
+	Source   string `json:"source"`
+}
+
+// readSupplement reads the systems and the dates that osinfo-db lacks, in their
+// order.
+func readSupplement(name string) ([]addition, []announced, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var file struct {
-		Note    string `json:"note"`
+		Note    string      `json:"note"`
+		Dates   []announced `json:"dates"`
 		Systems []struct {
 			ShortID  string   `json:"short_id"`
 			Aliases  []string `json:"aliases"`
@@ -96,12 +124,17 @@ func readSupplement(name string) ([]addition, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&file); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, d := range file.Dates {
+		if !strings.HasPrefix(d.Source, "https://") {
+			return nil, nil, fmt.Errorf("%s: the dates of %s have no source", name, d.ShortID)
+		}
 	}
 	var list []addition
 	for _, s := range file.Systems {
 		if !strings.HasPrefix(s.Source, "https://") {
-			return nil, fmt.Errorf("%s: %s has no source", name, s.ShortID)
+			return nil, nil, fmt.Errorf("%s: %s has no source", name, s.ShortID)
 		}
 		a := addition{inherits: s.Derives, system: system{since: s.Since, source: s.Source, System: xmldb.System{
 			ShortID: s.ShortID, Aliases: s.Aliases, ID: s.ID, Name: s.Name, CodeName: s.CodeName, Distro: s.Distro,
@@ -117,7 +150,7 @@ func readSupplement(name string) ([]addition, error) {
 			list = append(list, one)
 		}
 	}
-	return list, nil
+	return list, file.Dates, nil
 }
 
 // resources are xmldb.Resources as the supplement has them.

@@ -139,19 +139,32 @@ func (r *Reader) File(name string, content io.Reader) error {
 // Source: osinfo-db, schema/osinfo.rng.
 type document struct {
 	Devices []struct {
-		ID   string `xml:"id,attr"`
-		Name string `xml:"name"`
+		ID    string `xml:"id,attr"`
+		Names names  `xml:"name"`
 	} `xml:"device"`
 	Systems []systemXML `xml:"os"`
 }
 
+// names are those in all languages.
+type names []struct {
+	Lang string `xml:"lang,attr"`
+	Text string `xml:",chardata"`
+}
+
+// plain is the name without a language.
+func (n names) plain() string {
+	for _, name := range n {
+		if name.Lang == "" {
+			return strings.TrimSpace(name.Text)
+		}
+	}
+	return ""
+}
+
 type systemXML struct {
-	ID       string   `xml:"id,attr"`
-	ShortIDs []string `xml:"short-id"`
-	Names    []struct {
-		Lang string `xml:"lang,attr"`
-		Text string `xml:",chardata"`
-	} `xml:"name"`
+	ID       string      `xml:"id,attr"`
+	ShortIDs []string    `xml:"short-id"`
+	Names    names       `xml:"name"`
 	CodeName string      `xml:"codename"`
 	Distro   string      `xml:"distro"`
 	Version  string      `xml:"version"`
@@ -191,13 +204,14 @@ func (r *Reader) document(data []byte) error {
 		return err
 	}
 	for _, d := range doc.Devices {
-		if !word.MatchString(d.Name) {
-			continue // device names are for PCI's and USB's thousands free text
+		name := d.Names.plain()
+		if !word.MatchString(name) {
+			continue // those of VirtIO are words; most others are not, and not used
 		}
 		if len(r.devices) >= maxFiles {
 			return errors.New("too many devices")
 		}
-		r.devices[d.ID] = d.Name
+		r.devices[d.ID] = name
 	}
 	for i := range doc.Systems {
 		x := &doc.Systems[i]
@@ -257,7 +271,7 @@ func (x *systemXML) check() error {
 			return fmt.Errorf("its %s %q is no date", name, short(text))
 		}
 	}
-	if !plain(x.CodeName) || !plain(x.name()) {
+	if !plain(x.CodeName) || !plain(x.Names.plain()) {
 		return errors.New("its name is too long or has control characters")
 	}
 	return nil
@@ -275,21 +289,12 @@ func short(text string) string {
 	return text
 }
 
-func (x *systemXML) name() string {
-	for _, n := range x.Names {
-		if n.Lang == "" {
-			return strings.TrimSpace(n.Text)
-		}
-	}
-	return ""
-}
-
 // add takes what a file says of a system. Other files may say more of it, as
 // those beside win-10.xml do of drivers; what is there already stays.
 func (s *system) add(x *systemXML) {
 	s.ID = x.ID
 	for to, text := range map[*string]string{
-		&s.Name: x.name(), &s.CodeName: x.CodeName, &s.Distro: x.Distro, &s.Version: x.Version,
+		&s.Name: x.Names.plain(), &s.CodeName: x.CodeName, &s.Distro: x.Distro, &s.Version: x.Version,
 		&s.Family: x.Family, &s.Released: x.Released, &s.EOL: x.EOL,
 	} {
 		if *to == "" {
