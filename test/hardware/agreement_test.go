@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,12 +67,14 @@ func machineType(c testCase) string {
 func TestAgreement(t *testing.T) {
 	requireDevcloud(t)
 	n, flavors := 200, 60
-	if os.Getenv("GLANCE_PROFILE_SOAK") == "1" {
+	if soak() {
 		n, flavors = 5000, 1500
 	}
 	r := seeded(t)
-	cases := append(generate(r, n), withFlavor(r, generate(r, flavors))...)
-	cases = append(cases, wildCases(t)...)
+	cases := slices.Concat(generate(r, n), withFlavor(r, generate(r, flavors)), wildCases(t))
+	if soak() {
+		cases = slices.Concat(cases, singles(), pairs(r, 2000))
+	}
 	for _, j := range judges {
 		t.Run(j.nova, func(t *testing.T) {
 			compare(t, cases, askNova(t, j.devcloud, j.nova, cases), j.release)
@@ -211,6 +214,8 @@ func askNova(t *testing.T, devcloud, nova string, cases []testCase) []answer {
 	}
 	return answers
 }
+
+func soak() bool { return os.Getenv("GLANCE_PROFILE_SOAK") == "1" }
 
 func seeded(t *testing.T) *rand.Rand {
 	t.Helper()

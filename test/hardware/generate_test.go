@@ -2,7 +2,9 @@ package hardware_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"glance-profile/internal/property"
@@ -30,7 +32,7 @@ type choice struct {
 func words(text string) []string { return strings.Fields(text) }
 
 var (
-	booleans = words("true true true yes 1 on false no 0 True FALSE maybe")
+	booleans = words("true true true true yes 1 on false false no 0 True FALSE maybe")
 	counts   = words("1 1 2 2 4 3 0 -1 8 65537")
 	buses    = words("virtio virtio virtio scsi scsi scsi sata sata usb ide ide fdc xen lxc uml")
 )
@@ -150,7 +152,7 @@ func generate(r *rand.Rand, n int) []testCase {
 		for range []int{0, 1, 2, 3, 4, 5, 7, 10, 14}[r.IntN(9)] {
 			c := draw()
 			value := c.values[r.IntN(len(c.values))]
-			switch r.IntN(60) {
+			switch r.IntN(150) {
 			case 0:
 				value = oddTexts[r.IntN(len(oddTexts))]
 			case 1:
@@ -165,6 +167,54 @@ func generate(r *rand.Rand, n int) []testCase {
 		cases[i].Props = props
 		if r.IntN(8) == 0 {
 			cases[i].DiskFormat = "iso"
+		}
+	}
+	return cases
+}
+
+// singles are every value that the table knows of every property that Nova reads,
+// alone and on three machines.
+func singles() []testCase {
+	var cases []testCase
+	for _, name := range property.Names() {
+		d, _ := property.Lookup(name)
+		if !slices.Contains(d.Consumers, "nova") || d.Type == property.String && name != "hw_machine_type" {
+			continue
+		}
+		values := slices.Concat(d.Values, d.Suggested)
+		for _, pairs := range [][]property.Pair{d.Aliases, d.Never, d.KVMRefuses, d.ValuesSince} {
+			for _, p := range pairs {
+				values = append(values, p.Value)
+			}
+		}
+		switch d.Type {
+		case property.Bool:
+			values = words("true false maybe")
+		case property.Int:
+			values = words("0 1 2 3 -1 100000 x")
+		}
+		slices.Sort(values)
+		for _, value := range slices.Compact(values) {
+			for _, base := range []map[string]string{
+				{}, {"hw_machine_type": "q35", "hw_firmware_type": "uefi"}, {"architecture": "aarch64", "img_config_drive": "mandatory"},
+			} {
+				props := maps.Clone(base)
+				props[name] = value
+				cases = append(cases, testCase{Props: props})
+			}
+		}
+	}
+	return cases
+}
+
+// pairs are two or three properties with any values that the table knows.
+func pairs(r *rand.Rand, n int) []testCase {
+	all := singles()
+	cases := make([]testCase, n)
+	for i := range cases {
+		cases[i].Props = map[string]string{}
+		for range 2 + r.IntN(2) {
+			maps.Copy(cases[i].Props, all[r.IntN(len(all))].Props)
 		}
 	}
 	return cases
