@@ -8,13 +8,6 @@ import (
 	"strings"
 )
 
-// Bounds of inheritance. In the release of June 2025 a system inherits from at
-// most 61 others, and all of them together say 30,000 things.
-const (
-	maxVisits = 1000
-	maxSaid   = 10_000_000
-)
-
 // Release is the release that was read.
 func (r *Reader) Release() string { return r.release }
 
@@ -56,7 +49,7 @@ func (r *Reader) Systems() ([]System, error) {
 		for _, from := range line {
 			said += 1 + len(from.links) + len(from.Firmware) + len(from.resources)*len(s.resources)
 		}
-		if said > maxSaid {
+		if said > r.bounds.said {
 			return nil, errors.New("the operating systems inherit too much from each other")
 		}
 		list = append(list, r.whole(s, line))
@@ -120,7 +113,7 @@ func (r *Reader) ancestry(s *system) []*system {
 	met := map[*system]bool{}
 	var visit func(s *system)
 	visit = func(s *system) {
-		if s == nil || met[s] || len(line) >= maxVisits {
+		if s == nil || met[s] || len(line) >= r.bounds.visits {
 			return
 		}
 		met[s] = true

@@ -16,19 +16,29 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of a database. The release of June 2025 has 1,080 files of together
-// 6 MB, the largest of 23 kB, with 943 systems.
+// bounds of a database.
+type bounds struct {
+	files, systems, devices int
+	file, total             int64 // bytes
+	// visits are those that one system may inherit from, said is what all of them
+	// together may say.
+	visits, said int
+}
+
+// sane is far above the release of June 2025, which has 1,080 files of together
+// 6 MB, the largest of 23 kB, with 943 systems, one of which inherits from 61
+// others; all of them together say 30,000 things.
+var sane = bounds{files: 50_000, systems: 10_000, devices: 50_000, file: 1 << 20, total: 64 << 20, visits: 1000, said: 10_000_000}
+
+// Bounds of one system.
 const (
-	maxFiles   = 50_000
-	maxFile    = 1 << 20  // bytes
-	maxTotal   = 64 << 20 // bytes
-	maxSystems = 10_000
-	maxList    = 256 // entries of one kind in one system: short ids, devices, parents …
-	maxText    = 300 // bytes
+	maxList = 256 // entries of one kind: short ids, devices, parents …
+	maxText = 300 // bytes
 )
 
 // Reader gathers the files of one database.
 type Reader struct {
+	bounds  bounds
 	release string
 	total   int64
 	systems map[string]*system // by id
@@ -61,7 +71,7 @@ type amounts struct{ cpus, memory, disk int64 }
 
 // NewReader returns a Reader that has read nothing yet.
 func NewReader() *Reader {
-	return &Reader{systems: map[string]*system{}, devices: map[string]string{}}
+	return &Reader{bounds: sane, systems: map[string]*system{}, devices: map[string]string{}}
 }
 
 // Tree reads a database as it is unpacked: a file VERSION, and below the folders
@@ -73,8 +83,8 @@ func (r *Reader) Tree(root fs.FS) error {
 			if err != nil {
 				return err
 			}
-			if files++; files > maxFiles {
-				return fmt.Errorf("more than %d files", maxFiles)
+			if files++; files > r.bounds.files {
+				return fmt.Errorf("more than %d files", r.bounds.files)
 			}
 			if !Wanted(name) {
 				return nil
@@ -115,11 +125,11 @@ func Wanted(name string) bool {
 
 // File reads one file that is Wanted.
 func (r *Reader) File(name string, content io.Reader) error {
-	data, err := io.ReadAll(io.LimitReader(content, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(content, r.bounds.file+1))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if r.total += int64(len(data)); len(data) > maxFile || r.total > maxTotal {
+	if r.total += int64(len(data)); int64(len(data)) > r.bounds.file || r.total > r.bounds.total {
 		return fmt.Errorf("%s: too large for an osinfo-db", name)
 	}
 	if path.Base(name) == "VERSION" {
@@ -208,7 +218,7 @@ func (r *Reader) document(data []byte) error {
 		if !word.MatchString(name) {
 			continue // those of VirtIO are words; most others are not, and not used
 		}
-		if len(r.devices) >= maxFiles {
+		if len(r.devices) >= r.bounds.devices {
 			return errors.New("too many devices")
 		}
 		r.devices[d.ID] = name
@@ -221,8 +231,8 @@ func (r *Reader) document(data []byte) error {
 		}
 		s := r.systems[x.ID]
 		if s == nil {
-			if len(r.systems) >= maxSystems {
-				return fmt.Errorf("more than %d operating systems", maxSystems)
+			if len(r.systems) >= r.bounds.systems {
+				return fmt.Errorf("more than %d operating systems", r.bounds.systems)
 			}
 			s = &system{order: len(r.systems)}
 			r.systems[x.ID] = s
