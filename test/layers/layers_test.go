@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"internal/sandbox":      {},
 	"internal/glance":       {"internal/image"},
 	"internal/selection":    {"internal/glance", "internal/image"},
+	"internal/offline":      {"internal/image", "internal/plan"},
 	"internal/journal":      {"internal/plan", "internal/image"},
 	"internal/audit":        {"internal/image", "internal/property"},
 	"internal/hardware":     {"internal/image", "internal/property"},
