@@ -42,7 +42,7 @@ func (s *state) likely() (t testimony, version string, ok bool) {
 	if !there {
 		return t, heard.value, !heard.several && (t.property || t.clear || heard.settled())
 	}
-	r := x.read(text)
+	r := s.n.read(text)
 	named := x.distribution(r)
 	out := x.resolve(t.value, r, s.forServers())
 	if !r.clear() || named != "" && named != t.value || out.version == "" && (len(out.candidates) == 0 || !t.property) {

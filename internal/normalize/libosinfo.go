@@ -41,5 +41,5 @@ func (s *state) ofStream() bool {
 			return true
 		}
 	}
-	return s.n.lexicon.read(s.props["os_version"]).stream
+	return s.n.read(s.props["os_version"]).stream
 }

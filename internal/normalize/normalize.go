@@ -76,13 +76,15 @@ type Report struct {
 	Candidates []string `json:"candidates"`
 }
 
-// Normalizer decides on images. It does not change once made, and may be used
-// by several goroutines.
+// Normalizer decides on images. It may be used by several goroutines.
 type Normalizer struct {
 	o       Options
 	lexicon *lexicon
 	enums   map[string]enum
 	known   []string // names that a misspelt one is compared with
+
+	names cache[facts]   // by name of a property
+	texts cache[reading] // by value
 }
 
 // New prepares what is needed to decide on images. The error is about the

@@ -25,11 +25,12 @@ func spelledNames() []string {
 func (s *state) rename() {
 	for _, name := range slices.Sorted(maps.Keys(s.props)) {
 		value := s.props[name]
-		if i := slices.IndexFunc(s.n.known, func(known string) bool { return known != name && strings.EqualFold(known, name) }); i >= 0 {
-			s.report(Misspelt, name, value, s.n.known[i:i+1], "no service reads %s; %s differs from it in capitals only, which a database may take for the same: remove the one, then set the other", quoted(name), s.n.known[i])
+		f := s.n.factsOf(name)
+		if f.capitals != "" {
+			s.report(Misspelt, name, value, []string{f.capitals}, "no service reads %s; %s differs from it in capitals only, which a database may take for the same: remove the one, then set the other", quoted(name), f.capitals)
 			continue
 		}
-		known := s.n.oneEdit(name)
+		known := f.edits
 		if len(known) == 0 {
 			continue
 		}
@@ -59,7 +60,7 @@ func (s *state) fits(name, value string) (settled string, ok bool) {
 	settled = value
 	switch name {
 	case "os_distro":
-		r := x.read(value)
+		r := s.n.read(value)
 		distro := x.distribution(r)
 		if distro == "" || !r.clear() || r.versioned() {
 			return "", false
@@ -67,7 +68,7 @@ func (s *state) fits(name, value string) (settled string, ok bool) {
 		settled = distro
 	case "os_version":
 		if distro := s.settledDistro(); distro != "" {
-			if settled = x.resolve(distro, x.read(value), false).version; settled == "" {
+			if settled = x.resolve(distro, s.n.read(value), false).version; settled == "" {
 				return "", false
 			}
 		} else if !plain(value) {
@@ -107,11 +108,6 @@ func (n *Normalizer) oneEdit(name string) []string {
 	for _, known := range n.known {
 		if oneEdit(name, known) && !strings.EqualFold(name, known) {
 			found = append(found, known)
-		}
-	}
-	if len(found) > 0 {
-		if _, known := property.Lookup(name); known {
-			return nil
 		}
 	}
 	return found

@@ -100,11 +100,11 @@ var spellings = [...]struct {
 // images, formats.
 var noise = words("ami azure bare base bios bits box build byol cloud cloudimage cloudimg cloudinit cn community container core " +
 	"custom data datacenter dc de default desktop docker ed edition education efi en english ent enterprise " +
-	"essentials eval evaluation experience final full g2 ga generic genericcloud gnu golden home host hvm hypervisor image " +
-	"images img international iso kvm leap legacy licence license licensed live ltsb ltsc mbr minimal multi n oem " +
-	"official openstack os ova partition plain preview pro professional qcow qcow2 qemu raw rel release rolling sac server " +
-	"servers spla standalone standard std template uefi ultimate us vdi ver version vhd vhdx virt virtio virtual vl " +
-	"vlk vm vmdk volume vps web workstation x xen")
+	"essentials eval evaluation experience final full g2 ga generic genericcloud gnu golden guest home host hvm " +
+	"hypervisor image images img international iso kvm leap legacy licence license licensed live ltsb ltsc mbr " +
+	"minimal multi n oem official openstack os ova partition plain preview pro professional qcow qcow2 qemu raw rel " +
+	"release rolling sac server servers spla standalone standard std template uefi ultimate us vdi ver version vhd " +
+	"vhdx virt virtio virtual vl vlk vm vmdk volume vps web workstation x xen")
 
 // nameNoise are further words that tell nothing where they stand in the name of
 // an image.
@@ -137,7 +137,7 @@ var architectures = map[string][]string{
 	"i386": {"i686"}, "i486": {"i686"}, "i586": {"i686"}, "i686": {"i686"}, "ia32": {"i686"}, "x86_32": {"i686"}, "x8632": {"i686"}, "x86_32p": {"i686"},
 	"x86":     {"i686", "x86_64"},
 	"aarch64": {"aarch64"}, "arm64": {"aarch64"}, "armv8": {"aarch64"}, "arm64v8": {"aarch64"},
-	"armv7l": {"armv7l"}, "armv7": {"armv7l"}, "armv7hl": {"armv7l"}, "armhf": {"armv7l"}, "arm32v7": {"armv7l"},
+	"armv7l": {"armv7l"}, "armv7": {"armv7l", "armv7b"}, "armv7hl": {"armv7l"}, "armhf": {"armv7l", "armv6"}, "arm32v7": {"armv7l"},
 	"arm": {"armv7l", "aarch64"}, "armel": {"armv6", "armv7l"},
 	"ppc64le": {"ppc64le"}, "ppc64el": {"ppc64le"}, "powerpc64le": {"ppc64le"}, "ppc64": {"ppc64"}, "powerpc64": {"ppc64"}, "powerpc": {"ppc"},
 	"s390x": {"s390x"}, "ia64": {"ia64"}, "itanium": {"ia64"}, "sparc64": {"sparc64"}, "mips64el": {"mips64el"}, "mipsel": {"mipsel"},

@@ -46,7 +46,7 @@ func (s *state) field(name string) field {
 	value, there := s.props[name]
 	f := field{name: name, value: value, there: there}
 	if there {
-		f.r = s.n.lexicon.read(value)
+		f.r = s.n.read(value)
 		f.own = s.n.o.Map.leaves(name, value) ||
 			s.n.o.Map.decreed(name, value) && !(name == "os_distro" && f.r.clear() && s.n.lexicon.distribution(f.r) != "")
 	}
@@ -273,6 +273,8 @@ func (s *state) version(v field, distro string, how how) string {
 		}
 	}
 	switch {
+	case len(v.r.rolling) > 0 && len(v.r.numbers) == 0:
+		s.report(Unknown, v.name, v.value, nil, "%s is no number, and stays", quoted(v.value))
 	case out.version == v.value:
 	case out.version != "" && s.otherArchitecture(v):
 		return ""
@@ -347,7 +349,9 @@ func (s *state) place(d, v field, distro string, how how, version string) {
 			case version != "" && pointOf(inDistro.version, version):
 				s.note(d.name, d.value, "%s in os_distro gives way to os_version=%s", inDistro.version, quoted(version))
 			default:
-				s.report(Conflict, d.name, d.value, []string{distro}, "%s says %s, and os_version %s", quoted(d.value), inDistro.version, quoted(v.value))
+				for _, f := range []field{d, v} {
+					s.report(Conflict, f.name, f.value, nil, "os_distro, %s, says %s, and os_version %s", quoted(d.value), inDistro.version, quoted(v.value))
+				}
 				return
 			}
 		}

@@ -78,20 +78,8 @@ func (s *state) values() {
 		case name == "vmware_adaptertype":
 			s.refused(name, value)
 		}
-		if isNova(name) {
-			s.habits(name, value)
-		}
+		s.habits(name, value)
 	}
-}
-
-// isNova reports whether a name may be one of Nova's.
-func isNova(name string) bool {
-	for _, prefix := range []string{"hw_", "os_", "img_", "hypervisor_", "vm", "xenapi_", "architecture", "auto_disk", "bdm_", "bittorrent", "block_", "cache_", "mappings", "owner_id", "root_device"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *state) enum(name, value string, e enum) {
@@ -150,7 +138,7 @@ func (s *state) architecture(name, value string) {
 		s.propose(set(name, canonical, "what Nova makes of it ("+why+")"))
 		return
 	}
-	r := s.n.lexicon.read(value)
+	r := s.n.read(value)
 	if len(r.arches) == 0 || !r.clear() || len(r.distros)+len(r.numbers)+len(r.codes) > 0 {
 		s.refused(name, value)
 		return
@@ -173,24 +161,21 @@ func (s *state) architecture(name, value string) {
 
 // habits reports booleans that Nova misreads, and old names.
 func (s *state) habits(name, value string) {
-	d, ok := property.Lookup(name)
-	if !ok {
-		if (strings.HasPrefix(name, "hw_") || strings.HasPrefix(name, "img_")) && len(s.n.oneEdit(name)) == 0 {
-			s.report(NoEffect, name, value, nil, "%s looks like one of Nova's properties, and no release of Nova knows it", quoted(name))
-		}
-		return
+	f := s.n.factsOf(name)
+	if f.novaLike {
+		s.report(NoEffect, name, value, nil, "%s looks like one of Nova's properties, and no release of Nova knows it", quoted(name))
 	}
-	if d.Effect == property.NoEffect {
+	if f.noEffect {
 		s.report(NoEffect, name, value, nil, "no service reads %s", name)
 	}
-	if d.Type == property.Bool {
+	if _, word := property.ParseBool(value); f.boolean && !word {
 		for _, f := range property.Check(name, value) {
 			if f.Rule == "boolean-misread" {
 				s.report(Misread, name, value, optional(f.Fix), "%s", f.Message)
 			}
 		}
 	}
-	if d.Current != "" {
-		s.report(OldName, name, value, []string{d.Current}, "Nova's newer name for it is %s; the old one is still read, and stays", d.Current)
+	if f.current != "" {
+		s.report(OldName, name, value, []string{f.current}, "Nova's newer name for it is %s; the old one is still read, and stays", f.current)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"glance-profile/internal/property"
 )
 
 // A witness is a text in the image that says something of its system, and that
@@ -31,20 +29,20 @@ const (
 func (s *state) gather() {
 	if s.img.Name != "" {
 		r := s.n.lexicon.read(s.img.Name)
-		r.rest = slices.DeleteFunc(r.rest, func(word string) bool { return nameNoise[word] })
+		r.rest = slices.DeleteFunc(slices.Clone(r.rest), func(word string) bool { return nameNoise[word] })
 		s.witnesses = append(s.witnesses, witness{subject: aboutSystem, value: s.img.Name, r: r})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.props)) {
-		about := speaksOf(name)
-		if about == aboutNothing || len(s.n.oneEdit(name)) > 0 { // a misspelt os_distro is no witness of another
+		f := s.n.factsOf(name)
+		if f.subject == aboutNothing || len(f.edits) > 0 { // a misspelt os_distro is no witness of another
 			continue
 		}
-		s.witnesses = append(s.witnesses, witness{name: name, subject: about, value: s.props[name], r: s.n.lexicon.read(s.props[name])})
+		s.witnesses = append(s.witnesses, witness{name: name, subject: f.subject, value: s.props[name], r: s.n.read(s.props[name])})
 	}
 	// What the four say beside their own subject: x64 in os_distro.
 	for _, name := range []string{"os_distro", "os_type", "os_version"} {
 		if v, ok := s.props[name]; ok {
-			if r := s.n.lexicon.read(v); len(r.arches) > 0 || r.bits > 0 {
+			if r := s.n.read(v); len(r.arches) > 0 || r.bits > 0 {
 				s.witnesses = append(s.witnesses, witness{name: name, subject: aboutArchitecture, value: v, r: reading{arches: r.arches, bits: r.bits}})
 			}
 		}
@@ -55,7 +53,7 @@ func (s *state) gather() {
 // Nova's old namespaces (org.openstack__1__os_distro, com.rackspace__1__…),
 // those with a cloud's prefix (mcs_os_distro, __os_version) and the names that
 // people choose when they do not know Glance's (os_architecture, distribution).
-func speaksOf(name string) subject {
+func speaksOf(name string, known bool) subject {
 	lower := strings.ToLower(name)
 	if i := strings.LastIndexAny(lower, ".:"); i >= 0 {
 		lower = lower[i+1:]
@@ -64,10 +62,8 @@ func speaksOf(name string) subject {
 		lower = lower[i+2:]
 	}
 	lower = strings.ReplaceAll(lower, "-", "_")
-	if lower == name { // no prefix: it may be one of the services' own
-		if _, known := property.Lookup(name); known {
-			return aboutNothing
-		}
+	if known { // one of the services' own
+		return aboutNothing
 	}
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return lower == n || strings.HasSuffix(lower, "_"+n) })
@@ -99,6 +95,10 @@ func (t *testimony) hear(value string, w witness) {
 		t.several = true
 	}
 	t.value = value
+	t.credit(w)
+}
+
+func (t *testimony) credit(w witness) {
 	t.name = t.name || w.name == ""
 	t.property = t.property || w.name != ""
 	t.clear = t.clear || w.r.clear()
@@ -135,10 +135,12 @@ func (x *lexicon) distribution(r reading) string {
 	return distro
 }
 
-// distroTestimony is which distribution the witnesses name. Code names in the
-// image's name are common words (noble, precise) and do not count there.
+// distroTestimony is which distribution the witnesses name: the one that fits
+// them all. Code names in the image's name are common words (noble, precise)
+// and count only where there is nothing else.
 func (s *state) distroTestimony() testimony {
 	var t testimony
+	var candidates []string
 	for _, w := range s.witnesses {
 		if w.subject != aboutSystem {
 			continue
@@ -146,12 +148,31 @@ func (s *state) distroTestimony() testimony {
 		if w.name == "" && len(w.r.distros) == 0 && len(w.r.rest) > 0 || w.name != "" && !w.r.clear() {
 			continue
 		}
-		if w.r.several && w.name == "" {
+		if w.r.several {
 			t.several = true // the name speaks of two
+			continue
 		}
-		if d := s.n.lexicon.distribution(w.r); d != "" {
-			t.hear(d, w)
+		fit := w.r.distros
+		if len(fit) == 0 {
+			if d := s.n.lexicon.distribution(w.r); d != "" {
+				fit = []string{d}
+			}
 		}
+		if len(fit) == 0 {
+			continue
+		}
+		if candidates == nil {
+			candidates = fit
+		} else {
+			candidates = slices.DeleteFunc(slices.Clone(candidates), func(d string) bool { return !slices.Contains(fit, d) })
+		}
+		if !w.r.weak { // what only a vendor's name says is no testimony
+			t.credit(w)
+		}
+		t.several = t.several || len(candidates) == 0
+	}
+	if len(t.from) > 0 && len(candidates) > 0 {
+		t.value = candidates[0]
 	}
 	return t
 }
