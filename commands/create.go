@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -49,6 +50,8 @@ type createOptions struct {
 	explain        bool
 	dryRun         bool
 	noHardware     bool
+	try, kvm       bool
+	tryTime        time.Duration
 	printOpenstack bool
 	journal        string
 
@@ -115,6 +118,9 @@ func createCommand(env *Env) *cli.Command {
 			&cli.BoolFlag{Name: "explain", Usage: "say on stderr where each property comes from"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and send nothing"},
 			&cli.BoolFlag{Name: "no-hardware", Usage: "with --dry-run: leave out the virtual machine"},
+			&cli.BoolFlag{Name: "try", Usage: "start the image in QEMU on this machine first, as Nova would, and refuse it where it does not boot"},
+			&cli.BoolFlag{Name: "kvm", Usage: "with --try: by KVM instead of emulation"},
+			&cli.DurationFlag{Name: "try-time", Value: tryDefault, Usage: "with --try: for at most so long, `TIME` such as 90s or 5m"},
 			&cli.BoolFlag{Name: "print-openstack", Usage: "print the equal openstack command lines and send nothing"},
 			&cli.StringFlag{Name: "journal", Usage: "keep the journal in `PATH`, a file or folder"},
 			// Options of the openstack client that are refused by name.
@@ -144,7 +150,8 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		osinfo: c.String("osinfo"), profiles: c.StringSlice("profile"), profileFiles: c.StringSlice("profile-file"),
 		with: c.StringSlice("with"), architecture: c.String("architecture"), description: c.String("description"),
 		ifExists: c.String("if-exists"), force: c.Bool("force"), keepPartial: c.Bool("keep-partial"),
-		explain: c.Bool("explain"), dryRun: c.Bool("dry-run"), noHardware: c.Bool("no-hardware"), printOpenstack: c.Bool("print-openstack"),
+		explain: c.Bool("explain"), dryRun: c.Bool("dry-run"), noHardware: c.Bool("no-hardware"),
+		try: c.Bool("try"), kvm: c.Bool("kvm"), tryTime: c.Duration("try-time"), printOpenstack: c.Bool("print-openstack"),
 		journal: c.String("journal"), command: commandLine(env.Args),
 	}
 	var err error
@@ -239,6 +246,12 @@ func (o createOptions) check() error {
 	case o.dryRun && o.printOpenstack:
 		return usagef("--dry-run and --print-openstack contradict each other: both send nothing, and print different things")
 	}
+	switch {
+	case (o.kvm || o.tryTime != tryDefault) && !o.try:
+		return usagef("--kvm and --try-time go with --try")
+	case o.tryTime < time.Second || o.tryTime > time.Hour:
+		return usagef("--try-time %v: from 1s to 1h", o.tryTime)
+	}
 	for _, tag := range o.tags {
 		if err := checkTag(tag); err != nil {
 			return err
@@ -301,6 +314,11 @@ func runCreate(ctx context.Context, env *Env, o createOptions, connect func(cont
 	}
 	if o.printOpenstack {
 		return printOpenstack(env, o, in, planned)
+	}
+	if o.try {
+		if err := tryImage(ctx, env, o, in, planned); err != nil {
+			return err
+		}
 	}
 	offline := o.dryRun && o.ifExists == existsNew && o.project == ""
 	if offline {

@@ -27,23 +27,25 @@ type sign struct {
 	text    *regexp.Regexp
 	stage   Stage
 	problem string // why it will come no further; "" where it may
+	prompt  bool   // it has no end of line: somebody is expected to answer
 }
 
 // signs are what firmware, loaders, kernels and their initramfs are known to
 // print. The first that fits a line counts.
 var signs = []sign{
-	{regexp.MustCompile(`(?i)no bootable (device|option)|not a bootable disk|BdsDxe: failed to (load|start) Boot\d+ "UEFI (?:QEMU|Misc)`), Firmware, "the firmware found nothing to boot on the disk"},
-	{regexp.MustCompile(`(?i)Security Violation|Access Denied`), Firmware, "Secure Boot refused what the disk holds"},
-	{regexp.MustCompile(`(?i)grub rescue>|error: no such (device|partition)|unknown filesystem`), Loader, "the boot loader did not find its files"},
-	{regexp.MustCompile(`VFS: Unable to mount root fs|VFS: Cannot open root device|Cannot open root device`), Kernel, "the kernel did not find its root disk: it lacks the driver of the bus, or root= names another disk"},
-	{regexp.MustCompile(`ALERT!.*does not exist|Gave up waiting for root|dracut-initqueue.*timeout|Warning: /dev/.* does not exist|cannot find (the )?root|Could not find root|root device .*not found`), Kernel, "the initramfs did not find the root disk: it lacks the driver of the bus, or root= names another disk"},
-	{regexp.MustCompile(`\(initramfs\)|dropping to a shell|Dropping to a shell|Entering emergency mode|You are in emergency mode`), Kernel, "the guest stopped in a shell for emergencies"},
-	{regexp.MustCompile(`Kernel panic - not syncing: (.*)`), Kernel, "the kernel stopped: $1"},
-	{regexp.MustCompile(`(?m)(^|\s)login: ?$`), Login, ""},
-	{regexp.MustCompile(`Cloud-init v\. .* finished`), Login, ""},
-	{regexp.MustCompile(`Linux version \d|EFI stub: |Booting Linux on physical CPU|Decompressing Linux`), Kernel, ""},
-	{regexp.MustCompile(`(?i)GNU GRUB|Welcome to GRUB|GRUB loading|SYSLINUX \d|EXTLINUX \d|ISOLINUX \d|Booting from Hard Disk|BdsDxe: starting Boot|systemd-boot`), Loader, ""},
-	{regexp.MustCompile(`SeaBIOS \(version|BdsDxe: loading|iPXE|EDK II|UEFI Interactive Shell`), Firmware, ""},
+	{regexp.MustCompile(`(?i)no bootable (device|option)|not a bootable disk|BdsDxe: failed to (load|start) Boot\d+ "UEFI (?:QEMU|Misc)`), Firmware, "the firmware found nothing to boot on the disk", false},
+	{regexp.MustCompile(`(?i)Security Violation|Access Denied`), Firmware, "Secure Boot refused what the disk holds", false},
+	{regexp.MustCompile(`(?i)grub rescue>|error: no such (device|partition)|unknown filesystem`), Loader, "the boot loader did not find its files", true},
+	{regexp.MustCompile(`VFS: Unable to mount root fs|VFS: Cannot open root device|Cannot open root device`), Kernel, "the kernel did not find its root disk: it lacks the driver of the bus, or root= names another disk", false},
+	{regexp.MustCompile(`ALERT!.*does not exist|Gave up waiting for root|dracut-initqueue.*timeout|Warning: /dev/.* does not exist|cannot find (the )?root|Could not find root|root device .*not found`), Kernel, "the initramfs did not find the root disk: it lacks the driver of the bus, or root= names another disk", false},
+	{regexp.MustCompile(`(?i)dropping to a shell|Entering emergency mode|You are in emergency mode`), Kernel, "the guest stopped in a shell for emergencies", false},
+	{regexp.MustCompile(`\(initramfs\) ?$`), Kernel, "the guest stopped in a shell for emergencies", true},
+	{regexp.MustCompile(`Kernel panic - not syncing: (.*)`), Kernel, "the kernel stopped: $1", false},
+	{regexp.MustCompile(`(?m)(^|\s)login: ?$`), Login, "", true},
+	{regexp.MustCompile(`Cloud-init v\. .* finished`), Login, "", false},
+	{regexp.MustCompile(`Linux version \d|EFI stub: |Booting Linux on physical CPU|Decompressing Linux`), Kernel, "", false},
+	{regexp.MustCompile(`(?i)GNU GRUB|Welcome to GRUB|GRUB loading|SYSLINUX \d|EXTLINUX \d|ISOLINUX \d|Booting from Hard Disk|BdsDxe: starting Boot|systemd-boot`), Loader, "", false},
+	{regexp.MustCompile(`SeaBIOS \(version|BdsDxe: loading|iPXE|EDK II|UEFI Interactive Shell`), Firmware, "", false},
 }
 
 // console follows what a guest prints.
@@ -54,13 +56,14 @@ type console struct {
 }
 
 // escapes are what terminals act upon: colours, cursor movements.
-var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>78c]|[\x00-\x08\x0b-\x1f\x7f]`)
+var escapes = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>78c]|[\x00-\x08\x0b-\x1f\x7f]`)
 
 // maxLine bounds a line, in bytes: guests print what they like.
 const maxLine = 4096
 
-// read takes a line, or the beginning of one that has not ended: a prompt.
-func (c *console) read(line string) {
+// read takes a line, or the beginning of one that has not ended, of which only
+// prompts count.
+func (c *console) read(line string, whole bool) {
 	if c.over() {
 		return
 	}
@@ -69,6 +72,9 @@ func (c *console) read(line string) {
 	}
 	line = strings.TrimRight(escapes.ReplaceAllString(strings.ToValidUTF8(line, "?"), ""), " ")
 	for _, s := range signs {
+		if !whole && !s.prompt {
+			continue
+		}
 		m := s.text.FindStringSubmatchIndex(line)
 		if m == nil {
 			continue

@@ -19,6 +19,7 @@ func TestWatch(t *testing.T) {
 		"up":               {"\x1b[2J\x1b[01;01HWelcome to GRUB!\n[    0.000000] Linux version 6.12.0\n\nDebian GNU/Linux 13 host ttyS0\n\nhost login: ", Login, ""},
 		"no root, initrd":  {"Linux version 6.1.0\nALERT!  /dev/vda1 does not exist.  Dropping to a shell!\n", Kernel, "initramfs did not find the root disk"},
 		"no root, kernel":  {"Linux version 6.1.0\nVFS: Unable to mount root fs on unknown-block(0,0)\nKernel panic - not syncing: VFS\n", Kernel, "kernel did not find its root disk"},
+		"initramfs shell":  {"Linux version 6.1.0\n\n(initramfs) ", Kernel, "shell for emergencies"},
 		"panic":            {"Linux version 6.1.0\nKernel panic - not syncing: Attempted to kill init!\n", Kernel, "Attempted to kill init"},
 		"grub rescue":      {"GRUB loading.\nerror: no such partition.\ngrub rescue> ", Loader, "did not find its files"},
 		"a very long line": {strings.Repeat("x", 1<<20) + "\nLinux version 6.1\n", Kernel, ""},

@@ -74,14 +74,14 @@ func watch(r io.Reader) console {
 		n, err := in.Read(buf)
 		for _, b := range buf[:n] {
 			if b == '\n' {
-				c.read(line.String())
+				c.read(line.String(), true)
 				line.Reset()
 			} else if line.Len() < maxLine {
 				line.WriteByte(b)
 			}
 		}
 		if line.Len() > 0 && line.Len() < maxLine {
-			c.read(line.String())
+			c.read(line.String(), err != nil)
 		}
 		if err != nil {
 			break

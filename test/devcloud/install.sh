@@ -22,7 +22,11 @@ packages=(
 )
 
 # Debian 13's libvirt and QEMU judge whether the machines start.
-starters=(libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 ovmf)
+# The rest makes the small disk images that they boot.
+starters=(
+	libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 ovmf
+	busybox-static syslinux syslinux-common mtools dosfstools e2fsprogs kmod xz-utils systemd-boot-efi
+)
 
 # release_packages prints the packages of the release's root, one a line.
 release_packages() {
