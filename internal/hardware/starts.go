@@ -17,9 +17,9 @@ type startRule struct {
 	breaks     func(*Machine) bool
 }
 
-// startRules are the rules for x86, as libvirt 11.3 and QEMU 10.0 have them, in
-// the order in which they come up: what the XML says at all, what libvirt
-// checks, what QEMU does when it starts.
+// startRules are the rules for x86, as Debian 13's libvirt 11.3 and QEMU 10.0
+// have them. The CPU's model and its address bits are left out, for they are the
+// host's choice ([libvirt]cpu_mode), and so is the TPM, which wants swtpm there.
 var startRules = [...]startRule{
 	{
 		"XML error: No PCI buses available", "the machine type is not one of x86 with PCI: set hw_machine_type=q35 or pc", []string{"hw_machine_type"},
@@ -35,8 +35,19 @@ var startRules = [...]startRule{
 		},
 	},
 	{
+		"vmcoreinfo device requires fw_cfg with DMA", "versions up to 2.4 lack it: set hw_machine_type=q35 or pc", []string{"hw_machine_type"},
+		func(m *Machine) bool {
+			version, _ := x86Machine(m.MachineType)
+			return m.VMCoreInfo && version == 2004
+		},
+	},
+	{
 		"Emulator does not support os type", "leave vm_mode out, or set vm_mode=hvm", []string{"hw_vm_mode"},
 		func(m *Machine) bool { return m.osType != "hvm" },
+	},
+	{
+		"Secure boot is supported for x86_64 architecture only", "set architecture=x86_64, which runs 32-bit systems as well, or os_secure_boot=disabled", []string{"os_secure_boot", "hw_architecture", "hw_emulation_architecture"},
+		func(m *Machine) bool { return m.SecureBoot && m.Architecture != "x86_64" },
 	},
 	{
 		"IDE controllers are unsupported for this QEMU binary or machine type", "q35 has no IDE: set hw_disk_bus to virtio, scsi or sata and hw_cdrom_bus to sata, or hw_machine_type=pc",
@@ -78,6 +89,10 @@ var startRules = [...]startRule{
 	{
 		"domain configuration does not support this video model", "set hw_video_model to virtio or vga", []string{"hw_video_model"},
 		func(m *Machine) bool { return m.Video == "gop" || m.Video == "xen" },
+	},
+	{
+		"domain configuration does not support video model 'qxl'", "QEMU has it in its SPICE module, which Debian, for one, does not install by itself: set hw_video_model=virtio", []string{"hw_video_model"},
+		func(m *Machine) bool { return m.Video == "qxl" },
 	},
 	{
 		"iommu model doesn't support additional attributes", "Nova writes attributes that only intel takes: set hw_viommu_model=intel with hw_machine_type=q35", []string{"hw_viommu_model"},

@@ -38,6 +38,7 @@ type answer struct {
 	Machine map[string]any `json:"machine"`
 	Traits  map[string]any `json:"traits"`
 	Filter  map[string]any `json:"filter"`
+	XML     string         `json:"xml"`
 }
 
 // hostFacts are what depends on the host alone, so that Nova's answer on the
@@ -155,12 +156,7 @@ func differs(ours, theirs answer, result hardware.Result) string {
 // is none of Nova's.
 func model(t *testing.T, c testCase, release hardware.Release) (answer, hardware.Result) {
 	t.Helper()
-	o := hardware.Options{Nova: release, VirtType: c.VirtType, VCPUs: c.VCPUs, ExtraSpecs: c.ExtraSpecs, SEV: c.SEV, MachineTypes: map[string]string{}}
-	for _, pair := range c.MachineTypes {
-		arch, machine, _ := strings.Cut(pair, "=")
-		o.MachineTypes[arch] = machine
-	}
-	r := hardware.Build(image.Image{DiskFormat: c.DiskFormat, Properties: c.Props}, o)
+	r := build(c, release)
 	if r.Refusal != nil && r.Refusal.By == hardware.ByStart {
 		r.Refusal = nil
 	}
@@ -173,6 +169,15 @@ func model(t *testing.T, c testCase, release hardware.Release) (answer, hardware
 		t.Fatal(err)
 	}
 	return a, r
+}
+
+func build(c testCase, release hardware.Release) hardware.Result {
+	o := hardware.Options{Nova: release, VirtType: c.VirtType, VCPUs: c.VCPUs, ExtraSpecs: c.ExtraSpecs, SEV: c.SEV, MachineTypes: map[string]string{}}
+	for _, pair := range c.MachineTypes {
+		arch, machine, _ := strings.Cut(pair, "=")
+		o.MachineTypes[arch] = machine
+	}
+	return hardware.Build(image.Image{DiskFormat: c.DiskFormat, Properties: c.Props}, o)
 }
 
 // askNova puts cases to the Nova of a devcloud.

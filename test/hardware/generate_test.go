@@ -20,6 +20,7 @@ type testCase struct {
 	// MachineTypes are as in nova.conf: x86_64=q35.
 	MachineTypes []string `json:"machine_types,omitempty"`
 	SEV          bool     `json:"sev,omitempty"`
+	XML          bool     `json:"xml,omitempty"` // ask for the domain's XML too
 }
 
 // A choice of values; those that are written twice come twice as often.

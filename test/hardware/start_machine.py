@@ -62,7 +62,7 @@ def adapt(text, folder, number):
            "clock/timer[@name='hypervclock']")
     cpu = dom.find("cpu")
     if cpu is not None:
-        kept = [e for e in cpu if e.tag in ("topology", "numa", "maxphysaddr")]
+        kept = [e for e in cpu if e.tag == "topology"]
         cpu.clear()
         cpu.set("mode", "maximum")
         cpu.extend(kept)
@@ -94,6 +94,9 @@ def adapt(text, folder, number):
         remove(disk, "auth", "iotune", "backingStore", "encryption")
     for nic in dom.findall("devices/interface"):
         nic.set("type", "user")
+        # Several queues are for taps only.
+        for driver in nic.findall("driver"):
+            driver.attrib.pop("queues", None)
         remove(nic, "source", "target", "bandwidth", "virtualport", "mtu", "filterref")
     for serial in dom.findall("devices/serial") + dom.findall("devices/console"):
         serial.set("type", "pty")
