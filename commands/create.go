@@ -15,6 +15,7 @@ import (
 	"glance-profile/internal/apply"
 	"glance-profile/internal/image"
 	"glance-profile/internal/journal"
+	"glance-profile/internal/osinfo"
 	"glance-profile/internal/plan"
 	"glance-profile/internal/render"
 )
@@ -52,6 +53,7 @@ type createOptions struct {
 	noHardware     bool
 	try, kvm       bool
 	tryTime        time.Duration
+	systems        *osinfo.DB
 	printOpenstack bool
 	journal        string
 
@@ -89,6 +91,7 @@ func createCommand(env *Env) *cli.Command {
 			&cli.StringFlag{Name: "file", Usage: "upload `FILE`; - is standard input, which is also read when it is a pipe"},
 			&cli.StringFlag{Name: "uri", Usage: "let Glance fetch the data from `URI` (import method web-download)"},
 			&cli.StringFlag{Name: "osinfo", Usage: "operating system by its libosinfo short `ID`, such as ubuntu24.04 or win2k22"},
+			osinfoFlag(),
 			&cli.StringSliceFlag{Name: "profile", Usage: "bundle of properties, `NAME` (see profile list) or none; later ones win; default by the operating system: linux-virtio or windows-compat"},
 			profileFileFlag(),
 			&cli.StringSliceFlag{Name: "with", Usage: "also set the optional `PROPERTY` of a profile"},
@@ -131,6 +134,9 @@ func createCommand(env *Env) *cli.Command {
 		Action: func(c *cli.Context) error {
 			o, err := readCreateOptions(c, env)
 			if err != nil {
+				return err
+			}
+			if o.systems, err = openOsinfo(env, c); err != nil {
 				return err
 			}
 			connect := func(ctx context.Context) (*session, error) { return connect(ctx, c, env) }

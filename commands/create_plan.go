@@ -39,12 +39,12 @@ func createProperties(ctx context.Context, env *Env, o createOptions) (profiles.
 		request.Properties = append(request.Properties, profiles.Property{Name: "description", Value: o.description})
 	}
 	if o.osinfo != "" {
-		os, ok := osinfo.Builtin().Lookup(o.osinfo)
+		os, ok := o.systems.Lookup(o.osinfo)
 		if !ok {
-			return profiles.Resolution{}, unknownOS(o.osinfo)
+			return profiles.Resolution{}, unknownOS(o.systems, o.osinfo)
 		}
 		request.Guest = &profiles.Guest{
-			Layer: "--osinfo " + o.osinfo, Source: "osinfo-db " + osinfo.Builtin().Release(),
+			Layer: "--osinfo " + o.osinfo, Source: "osinfo-db " + o.systems.Release(),
 			Distro: os.Distro, Version: os.Version, Type: os.Type,
 		}
 	}
@@ -107,8 +107,8 @@ func loadProfiles(ctx context.Context, env *Env, files []string) (*profiles.Set,
 }
 
 // unknownOS explains an --osinfo that is in no release of osinfo-db.
-func unknownOS(id string) error {
-	if near := osinfo.Builtin().Suggest(id, 3); len(near) > 0 {
+func unknownOS(systems *osinfo.DB, id string) error {
+	if near := systems.Suggest(id, 3); len(near) > 0 {
 		return usagef("--osinfo %s: no such short id of libosinfo; near ones: %s", render.Quoted(id), strings.Join(near, ", "))
 	}
 	return usagef("--osinfo %s: no such short id of libosinfo; examples: ubuntu24.04, debian12, rocky9, win2k22", render.Quoted(id))
@@ -129,7 +129,7 @@ func defaultProfile(env *Env, set *profiles.Set, o createOptions, guest *profile
 				osType = strings.ToLower(p.value)
 			case "os_distro":
 				if osType == "" {
-					osType = typeOfDistro(p.value)
+					osType = typeOfDistro(o.systems, p.value)
 				}
 			}
 		}
@@ -143,8 +143,8 @@ func defaultProfile(env *Env, set *profiles.Set, o createOptions, guest *profile
 
 // typeOfDistro returns the os_type that goes with an os_distro, in Glance's words
 // or as a short id of libosinfo; "" where none is known.
-func typeOfDistro(distro string) string {
-	for os := range osinfo.Builtin().All() {
+func typeOfDistro(systems *osinfo.DB, distro string) string {
+	for os := range systems.All() {
 		if distro != "" && (os.Distro == distro || os.ShortID == distro) {
 			return os.Type
 		}
