@@ -55,6 +55,7 @@ func newApp(env *Env) *cli.App {
 			leaf(applyCommand(env)),
 			leaf(migrateCommand(env)),
 			leaf(rollbackCommand(env)),
+			leaf(hardwareCommand(env)),
 			group("profile", "show and check the bundles of properties",
 				leaf(profileListCommand(env)), leaf(profileShowCommand(env)), leaf(profileValidateCommand(env))),
 			group("os", "show what is known of operating systems", leaf(osListCommand(env)), leaf(osShowCommand(env))),

@@ -28,7 +28,7 @@ var driverSteps = [...]step{
 	{"nova/virt/libvirt/driver.py _set_qemu_guest_agent", (*builder).buildAgent},
 	{"nova/virt/libvirt/driver.py _add_rng_device", (*builder).buildRNG},
 	{"nova/virt/libvirt/driver.py _add_vtpm_device", (*builder).buildTPM},
-	{"nova/virt/libvirt/driver.py _guest_add_usb_root_controller", (*builder).buildUSB},
+	{"nova/virt/libvirt/driver.py _get_scsi_controller, _guest_add_usb_root_controller", (*builder).buildUSB},
 	{"nova/virt/libvirt/driver.py _guest_add_watchdog_action", (*builder).buildWatchdog},
 	{"nova/virt/libvirt/driver.py _guest_add_iommu_device", (*builder).buildVIOMMU},
 }
@@ -275,7 +275,7 @@ func (b *builder) buildMachineType() *Refusal {
 		return b.refuse("InvalidMachineType", names, "%s is not valid/supported machine type: %s", quote(*machine), hint)
 	}
 	b.machine.MachineType = *machine
-	b.from("machine_type", "default for "+b.imageArch(), true, "hw_machine_type")
+	b.from("machine_type", "[libvirt]hw_machine_type, or that of "+b.imageArch(), true, "hw_machine_type")
 	b.machine.osType = b.guestType()
 	return nil
 }
@@ -495,7 +495,7 @@ func (b *builder) buildVideo() *Refusal {
 			b.machine.Video = "vga"
 		}
 	}
-	b.from("video", "default for "+b.arch, false, "hw_video_model")
+	b.from("video", "that of "+b.arch, false, "hw_video_model")
 	b.from("sound", "none in this release", false)
 	b.from("video_ram", "that of the model", false)
 	const spec, name = "hw_video:ram_max_mb", "hw_video_ram"

@@ -1,0 +1,376 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/glance"
+	"glance-profile/internal/hardware"
+	"glance-profile/internal/image"
+	"glance-profile/internal/property"
+	"glance-profile/internal/render"
+	"glance-profile/internal/selection"
+)
+
+func hardwareCommand(env *Env) *cli.Command {
+	var releases []string
+	for _, r := range hardware.Releases() {
+		releases = append(releases, string(r))
+	}
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "from", Usage: "look at the images of a saved listing, `FILE`, without a cloud"},
+		&cli.StringSliceFlag{Name: "profile", Usage: "look at what the profile `NAME` makes of a disk image file, or of none; repeated, later ones win"},
+		profileFileFlag(),
+		&cli.StringFlag{Name: "osinfo", Usage: "with --profile: operating system by its libosinfo short `ID`"},
+		osinfoFlag(),
+		&cli.StringSliceFlag{Name: "with", Usage: "with --profile: also set the optional `PROPERTY` of a profile"},
+		&cli.StringFlag{Name: "architecture", Usage: "with --profile: processor architecture `NAME`, such as aarch64"},
+		&cli.StringSliceFlag{Name: "property", Usage: "with --profile: also set `KEY=VALUE`; may be repeated"},
+		&cli.StringFlag{Name: "nova", Value: string(hardware.Newest), Usage: "`RELEASE` of OpenStack: " + list(releases)},
+		&cli.StringFlag{Name: "virt-type", Value: "kvm", Usage: "the hosts' `TYPE` of virtualization: kvm or qemu"},
+		&cli.StringSliceFlag{Name: "machine-type", Usage: "the hosts' default machine type, `ARCH=TYPE` such as x86_64=q35; may be repeated"},
+		&cli.IntFlag{Name: "vcpus", Value: 2, Base: 10, Usage: "`N` vCPUs of the flavor"},
+		&cli.IntFlag{Name: "ram", Value: 2048, Base: 10, Usage: "memory of the flavor in `MB`"},
+		&cli.StringSliceFlag{Name: "flavor-property", Usage: "extra spec `KEY=VALUE` of the flavor; may be repeated"},
+		&cli.BoolFlag{Name: "sev", Usage: "the hosts have AMD SEV, for memory encryption"},
+		&cli.BoolFlag{Name: "explain", Usage: "say for each part of the machine what decides it, and where in Nova"},
+	}
+	flags = append(append(flags, selectionFlags()...), outputFlags(render.KindList)...)
+	return &cli.Command{
+		Name:      "hardware",
+		Usage:     "show the virtual machine that Nova makes of images",
+		ArgsUsage: "[IMAGE...|FILE...]",
+		Description: "Shows the machine that Nova's libvirt driver makes of an image's properties on KVM hosts, or who refuses it and\n" +
+			"why; whether libvirt and QEMU start it; which hosts can have it; and which properties do nothing.\n" +
+			"An argument that names an existing file is a disk image, whose properties are those that create would set:\n" +
+			"give --profile or --osinfo. With --profile alone no image is needed.",
+		Flags:  flags,
+		Action: func(c *cli.Context) error { return runHardware(c, env) },
+	}
+}
+
+// hardwareColumns are the columns of the answer as a list.
+func hardwareColumns(explain bool) []string {
+	columns := hardware.Fields()
+	if explain {
+		columns = append(columns, "explain")
+	}
+	return columns
+}
+
+func runHardware(c *cli.Context, env *Env) error {
+	host, err := readHost(c)
+	if err != nil {
+		return err
+	}
+	explain := c.Bool("explain")
+	output, err := readOutput(c, env, render.KindList, hardwareColumns(explain))
+	if err != nil {
+		return err
+	}
+	images, failed, err := hardwareImages(c, env)
+	if err != nil {
+		return err
+	}
+	results := make([]hardware.Result, len(images))
+	for i, img := range images {
+		results[i] = hardware.Build(img, host)
+		results[i].Explain = explain
+	}
+	if err := printHardware(env.Out, results, explain, output); err != nil {
+		return err
+	}
+	switch {
+	case failed > 0 && len(images) > 0:
+		return &partialError{fmt.Sprintf("%s could not be looked at, %d could", countImages(failed), len(images))}
+	case failed > 0:
+		return fmt.Errorf("%s could not be looked at", countImages(failed))
+	}
+	return nil
+}
+
+// Bounds of what a flavor can have, far beyond any host.
+const (
+	maxVCPUs = 4096
+	maxRAM   = 1 << 30 // MiB
+)
+
+// readHost reads the options that describe hosts and flavor.
+func readHost(c *cli.Context) (hardware.Options, error) {
+	o := hardware.Options{VirtType: c.String("virt-type"), VCPUs: c.Int("vcpus"), MemoryMB: c.Int("ram"), SEV: c.Bool("sev"),
+		MachineTypes: map[string]string{}, ExtraSpecs: map[string]string{}}
+	var err error
+	if o.Nova, err = hardware.ParseRelease(c.String("nova")); err != nil {
+		return o, usagef("--nova: %v", err)
+	}
+	switch {
+	case o.VirtType != "kvm" && o.VirtType != "qemu":
+		return o, usagef("--virt-type %s: it may be kvm or qemu", render.Quoted(o.VirtType))
+	case o.VCPUs < 1 || o.VCPUs > maxVCPUs:
+		return o, usagef("--vcpus %d: from 1 to %d", o.VCPUs, maxVCPUs)
+	case o.MemoryMB < 1 || o.MemoryMB > maxRAM:
+		return o, usagef("--ram %d: from 1 to %d", o.MemoryMB, maxRAM)
+	}
+	for _, pair := range c.StringSlice("machine-type") {
+		arch, machine, _ := strings.Cut(pair, "=")
+		name, ok := property.Canonical("hw_architecture", arch)
+		if !ok || machine == "" {
+			return o, usagef("--machine-type %s: ARCH=TYPE is needed, such as x86_64=q35", render.Quoted(pair))
+		}
+		o.MachineTypes[name] = machine
+	}
+	for _, pair := range c.StringSlice("flavor-property") {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return o, usagef("--flavor-property %s: KEY=VALUE is needed, such as hw:cpu_policy=dedicated", render.Quoted(pair))
+		}
+		o.ExtraSpecs[key] = value
+	}
+	return o, nil
+}
+
+// hardwareImages returns the images that the line asks for: those of the cloud
+// or of a listing, or ones that do not exist yet. failed counts names that lead
+// nowhere, which have been told.
+func hardwareImages(c *cli.Context, env *Env) (images []image.Image, failed int, err error) {
+	isFile := func(name string) bool {
+		info, err := os.Stat(name)
+		return err == nil && !info.IsDir()
+	}
+	files := 0
+	for _, name := range c.Args().Slice() {
+		if isFile(name) {
+			files++
+		}
+	}
+	planned := c.IsSet("profile") || c.IsSet("osinfo") || c.IsSet("property")
+	chosen := c.Bool("all") || c.Bool("mine") || len(c.StringSlice("where")) > 0
+	switch {
+	case c.IsSet("from") && planned:
+		return nil, 0, usagef("--from has its images with their properties; leave --profile, --osinfo and --property out")
+	case c.IsSet("from"):
+		return listedImages(c, env)
+	case files > 0 && files < c.NArg():
+		return nil, 0, usagef("some arguments are files and others are not: look at files and at images one after the other")
+	case files > 0 && !planned:
+		return nil, 0, usagef("%s is a file and has no properties: say which it would get with --profile NAME or --osinfo ID", render.Quoted(c.Args().First()))
+	case planned && files < c.NArg():
+		return nil, 0, usagef("%s is no file, and --profile, --osinfo and --property are for files: to see what they would change in an image, use apply --dry-run", render.Quoted(c.Args().First()))
+	case planned && chosen:
+		return nil, 0, usagef("--profile, --osinfo and --property are for files, not for the images of --all, --mine or --where")
+	case planned:
+		images, err = plannedImages(c, env)
+		return images, 0, err
+	case c.NArg() == 0 && !chosen:
+		return nil, 0, usagef("which images? name them, or use --where EXPR, --mine, --all, --from FILE or --profile NAME")
+	}
+	return cloudImages(c.Context, c, env)
+}
+
+// plannedImages are images as create would make them.
+func plannedImages(c *cli.Context, env *Env) ([]image.Image, error) {
+	o := createOptions{osinfo: c.String("osinfo"), profiles: c.StringSlice("profile"), profileFiles: c.StringSlice("profile-file"),
+		with: c.StringSlice("with"), architecture: c.String("architecture")}
+	var err error
+	if o.properties, err = readProperties(env, c.StringSlice("property")); err != nil {
+		return nil, err
+	}
+	if o.systems, err = openOsinfo(env, c); err != nil {
+		return nil, err
+	}
+	resolved, err := createProperties(c.Context, env, o)
+	if err != nil {
+		return nil, err
+	}
+	if c.NArg() == 0 {
+		return []image.Image{{Properties: resolved.Properties()}}, nil
+	}
+	var images []image.Image
+	for _, path := range c.Args().Slice() {
+		o.file = path
+		in, err := openInput(c.Context, env, o)
+		if err != nil {
+			return nil, err
+		}
+		img := image.Image{Name: filepath.Base(path), Properties: resolved.Properties()}
+		img.DiskFormat, _ = in.diskFormat(o)
+		in.close()
+		images = append(images, img)
+	}
+	return images, nil
+}
+
+// listedImages are those of a saved listing.
+func listedImages(c *cli.Context, env *Env) (images []image.Image, failed int, err error) {
+	q, err := readQuery(c, true)
+	if err != nil {
+		return nil, 0, err
+	}
+	path := c.String("from")
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, usagef("--from: %v", err)
+	}
+	defer file.Close()
+	for img, err := range selection.Filter(glance.DecodeListing(file), q) {
+		var missing *selection.NameError
+		switch {
+		case errors.As(err, &missing):
+			env.fail(missing)
+			failed++
+		case err != nil:
+			return nil, 0, fmt.Errorf("--from %s: %w", path, err)
+		default:
+			images = append(images, img)
+		}
+	}
+	return images, failed, nil
+}
+
+// cloudImages are those of the cloud.
+func cloudImages(ctx context.Context, c *cli.Context, env *Env) (images []image.Image, failed int, err error) {
+	q, err := readQuery(c, true)
+	if err != nil {
+		return nil, 0, err
+	}
+	s, err := connect(ctx, c, env)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer s.finish()
+	// Images of others are looked at too: nothing is changed.
+	q.Project, q.Admin = s.ProjectID, true
+	found, err := selection.Select(ctx, s.glance, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(found.Images) == 0 && len(found.Missing) == 0 {
+		env.note("no image matches")
+	}
+	for _, missing := range found.Missing {
+		env.fail(missing)
+	}
+	return found.Images, len(found.Missing), nil
+}
+
+// printHardware draws the machines for people, and lists them as data.
+func printHardware(w io.Writer, results []hardware.Result, explain bool, o render.Options) error {
+	if (o.Format == render.FormatTable || o.Format == "") && len(o.Columns) == 0 {
+		var text strings.Builder
+		for i, r := range results {
+			if i > 0 {
+				text.WriteByte('\n')
+			}
+			for _, line := range hardware.Draw(r) {
+				text.WriteString(render.Safe(line) + "\n")
+			}
+		}
+		_, err := io.WriteString(w, text.String())
+		return err
+	}
+	columns := hardwareColumns(explain)
+	rows := make([][]any, len(results))
+	for i, r := range results {
+		fields, err := plainFields(r, o.Format == render.FormatJSON || o.Format == render.FormatYAML)
+		if err != nil {
+			return err
+		}
+		for _, column := range columns {
+			rows[i] = append(rows[i], fields[column])
+		}
+	}
+	return asUsage(render.List(w, columns, rows, o))
+}
+
+// plainFields are a result's fields as its JSON has them, in the types that
+// render takes; with ordered, in the order of the JSON too.
+func plainFields(r hardware.Result, ordered bool) (map[string]any, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	record, err := decodeRecord(dec, ordered)
+	if err != nil {
+		return nil, err
+	}
+	fields := map[string]any{}
+	for _, f := range record {
+		fields[f.Name] = f.Value
+	}
+	return fields, nil
+}
+
+// decodeRecord reads the members of an object.
+func decodeRecord(dec *json.Decoder, ordered bool) (render.Record, error) {
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	record := render.Record{}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, err
+		}
+		v, err := decodePlain(raw, ordered)
+		if err != nil {
+			return nil, err
+		}
+		record = append(record, render.Field{Name: name.(string), Value: v})
+	}
+	return record, nil
+}
+
+// decodePlain reads one value. All numbers are whole.
+func decodePlain(raw json.RawMessage, ordered bool) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	switch raw[0] {
+	case '{':
+		record, err := decodeRecord(dec, ordered)
+		if ordered || err != nil {
+			return record, err
+		}
+		fields := map[string]any{}
+		for _, f := range record {
+			fields[f.Name] = f.Value
+		}
+		return fields, nil
+	case '[':
+		var items []json.RawMessage
+		if err := dec.Decode(&items); err != nil {
+			return nil, err
+		}
+		list := make([]any, len(items))
+		for i, item := range items {
+			v, err := decodePlain(item, ordered)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = v
+		}
+		return list, nil
+	}
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if number, ok := v.(json.Number); ok {
+		return number.Int64()
+	}
+	return v, nil
+}
