@@ -429,7 +429,7 @@ func (b *builder) hyperthreading() string {
 func (b *builder) nodeCount() (int64, *Refusal) {
 	const spec, name = "hw:numa_nodes", "hw_numa_nodes"
 	invalid := func(text string) *Refusal {
-		return b.refuse("InvalidNUMANodesNumber", []string{spec, name}, "The property 'numa_nodes' cannot be '%s'. It must be a number greater than 0: mend or remove %s", text, b.firstSet(name, spec))
+		return b.refuse("InvalidNUMANodesNumber", []string{spec, name}, "The property 'numa_nodes' cannot be %s. It must be a number greater than 0: mend or remove %s", quote(text), b.firstSet(name, spec))
 	}
 	ours := b.meta.number(name)
 	theirs := b.flavor.specs[spec]
@@ -457,7 +457,7 @@ func (b *builder) pages() (string, int64, *Refusal) {
 	if theirs == "" {
 		if ours != "" {
 			return "", 0, b.refuse("MemoryPageSizeForbidden", []string{name},
-				"Page size %s forbidden against '<empty>': use a flavor with hw:mem_page_size=any or large, or remove %s", ours, b.meta.spelled(name))
+				"Page size %s forbidden against '<empty>': use a flavor with hw:mem_page_size=any or large, or remove %s", quote(ours), b.meta.spelled(name))
 		}
 		return "", 0, nil
 	}
@@ -470,7 +470,7 @@ func (b *builder) pages() (string, int64, *Refusal) {
 	}
 	if pages != "any" && pages != "large" {
 		return "", 0, b.refuse("MemoryPageSizeForbidden", []string{spec, name},
-			"Page size %s forbidden against %s: remove %s, or use a flavor with hw:mem_page_size=any or large", ours, quote(theirs), b.meta.spelled(name))
+			"Page size %s forbidden against %s: remove %s, or use a flavor with hw:mem_page_size=any or large", quote(ours), quote(theirs), b.meta.spelled(name))
 	}
 	if pages, size, ok = pageSize(ours); !ok {
 		return "", 0, b.refuse("MemoryPageSizeInvalid", []string{name}, "Invalid memory page size %s: %s takes small, large, any, a number of KiB, or a size such as 2MB", quote(ours), b.meta.spelled(name))
