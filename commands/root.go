@@ -54,6 +54,7 @@ func newApp(env *Env) *cli.App {
 			leaf(createCommand(env)),
 			leaf(applyCommand(env)),
 			leaf(migrateCommand(env)),
+			leaf(normalizeCommand(env)),
 			leaf(rollbackCommand(env)),
 			leaf(hardwareCommand(env)),
 			group("profile", "show and check the bundles of properties",

@@ -17,7 +17,7 @@ func (s *state) infer() {
 // missing reports whether a property is not there, and may be set.
 func (s *state) missing(name string) bool {
 	_, there := s.props[name]
-	return !there && s.n.mayChange(name)
+	return !there && !s.untold(name) && s.n.mayChange(name)
 }
 
 // inferred is the reason that is given for a value that was inferred.

@@ -106,7 +106,8 @@ func New(o Options) (*Normalizer, error) {
 const maxPasses = 6
 
 // Image decides on one image: the changes, sorted by property, and the
-// reports. Neither depends on the order of properties.
+// reports. Neither depends on the order of properties. The image's Nulls are
+// properties that are there and stay as they are.
 func (n *Normalizer) Image(img image.Image) (plan.Image, []Report) {
 	s := &state{n: n, img: img, props: maps.Clone(img.Properties), why: map[string]string{}}
 	if s.props == nil {
@@ -189,7 +190,7 @@ func (s *state) propose(changes ...change) {
 	})
 	var kept, barred []string
 	for _, c := range changes {
-		if s.n.mayChange(c.property) {
+		if s.n.mayChange(c.property) && !s.untold(c.property) {
 			kept = append(kept, c.property)
 		} else {
 			barred = append(barred, c.property)
@@ -214,6 +215,10 @@ func (s *state) propose(changes ...change) {
 		s.changed = true
 	}
 }
+
+// untold reports whether a property is there and its text is not known: Glance
+// holds null, or a saved listing does not tell. It is left as it is.
+func (s *state) untold(name string) bool { return slices.Contains(s.img.Nulls, name) }
 
 func (n *Normalizer) mayChange(property string) bool {
 	return (len(n.o.Only) == 0 || slices.Contains(n.o.Only, property)) && !slices.Contains(n.o.Except, property)

@@ -43,6 +43,9 @@ func (s *state) rename() {
 			s.report(Misspelt, name, value, known, "no service reads %s; %s is there beside it, with the value %s", quoted(name), to, quoted(other))
 			continue
 		}
+		if s.untold(to) {
+			continue
+		}
 		settled, ok := s.fits(to, value)
 		if !ok {
 			s.report(Misspelt, name, value, known, "no service reads %s; was %s meant? its value would have to change too", quoted(name), to)

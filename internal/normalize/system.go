@@ -29,8 +29,14 @@ func (x *lexicon) versionSource(distro, version string, stream bool) string {
 	if id, _ := x.shortID(release{distro, version}, stream); id != "" {
 		return "libosinfo: " + id
 	}
-	return "its rule: " + osinfo.VersionRule(distro)
+	// The beginning of its rule: the first number.
+	rule := osinfo.VersionRule(distro)
+	rule = rule[:strings.IndexAny(rule+":", ":.(")]
+	return strings.ToLower(rule[:min(1, len(rule))]) + strings.TrimSpace(rule[min(1, len(rule)):])
 }
+
+// rule is how a distribution is counted, to end a message with.
+func rule(distro string) string { return strings.TrimSuffix(osinfo.VersionRule(distro), ".") }
 
 // field is one of the properties that say which system an image holds.
 type field struct {
@@ -250,6 +256,9 @@ func (s *state) version(v field, distro string, how how) string {
 		return ""
 	}
 	if distro == "" {
+		if slices.ContainsFunc(s.reports, func(r Report) bool { return r.Property == v.name }) {
+			return ""
+		}
 		s.report(Unknown, v.name, v.value, nil, "%s cannot be read without knowing the distribution", quoted(v.value))
 		return ""
 	}
@@ -285,11 +294,11 @@ func (s *state) version(v field, distro string, how how) string {
 	case out.absent != "":
 		s.report(NoVersion, v.name, v.value, x.near(distro, out.absent), "%s %s is not among the systems known (osinfo-db %s): it is newer, or there was none", distro, out.absent, x.db.Release())
 	case len(out.candidates) > 1:
-		s.report(Ambiguous, v.name, v.value, out.candidates, "%s may be several versions of %s; its rule: %s", quoted(v.value), distro, osinfo.VersionRule(distro))
+		s.report(Ambiguous, v.name, v.value, out.candidates, "%s may be several versions of %s; its rule: %s", quoted(v.value), distro, rule(distro))
 	case len(out.candidates) == 1:
-		s.report(Unknown, v.name, v.value, out.candidates, "%s is no version of %s; its rule: %s", quoted(v.value), distro, osinfo.VersionRule(distro))
+		s.report(Unknown, v.name, v.value, out.candidates, "%s is no version of %s; its rule: %s", quoted(v.value), distro, rule(distro))
 	default:
-		s.report(Unknown, v.name, v.value, x.nearest(distro, v.r), "%s is no version of %s; its rule: %s", quoted(v.value), distro, osinfo.VersionRule(distro))
+		s.report(Unknown, v.name, v.value, x.nearest(distro, v.r), "%s is no version of %s; its rule: %s", quoted(v.value), distro, rule(distro))
 	}
 	return out.version
 }
@@ -365,6 +374,9 @@ func (s *state) place(d, v field, distro string, how how, version string) {
 	value, why, ok := s.express(d, distro, version, inDistro)
 	if !ok {
 		return
+	}
+	if _, card := s.props["hw_vif_model"]; !card && d.there && value != d.value && s.n.o.Vocabulary == Glance && x.ids[d.value] == d.value {
+		s.note(d.name, d.value, "a Nova that uses libosinfo finds %s there and chooses the network card by it; with %s its servers get the default, unless hw_vif_model is set", quoted(d.value), value)
 	}
 	var changes []change
 	switch how {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +18,8 @@ import (
 	"glance-profile/internal/plan"
 )
 
-// Record is one saved image record.
+// Record is one saved image record. It is valid until the next one is read; its
+// Image is the caller's own.
 type Record struct {
 	Image image.Image
 	// Unknown names, sorted, the properties whose text in Glance the record does
@@ -27,6 +27,7 @@ type Record struct {
 	// are not among the image's properties.
 	Unknown []string
 
+	// What follows shares memory with the reader, until the next record is read.
 	nested  bool // the properties stand in a member of their own
 	members []member
 	inner   []member // of that member
@@ -292,20 +293,4 @@ func shorten(text string) string {
 		text = text[:60] + "…"
 	}
 	return fmt.Sprintf("%q", text)
-}
-
-// budgetReader fails once more bytes have been read than its budget, which is
-// renewed for each record.
-type budgetReader struct {
-	r    io.Reader
-	left int64
-}
-
-func (b *budgetReader) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, fmt.Errorf("one image record is larger than %d MiB", maxRecordBytes>>20)
-	}
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
-	return n, err
 }

@@ -74,7 +74,7 @@ func TestReadRefuses(t *testing.T) {
 		{"text", `"x"`, "image 1: found"},
 		{"broken off", `[{"id":"1"},{"id":`, "image 2: unexpected EOF"},
 		{"a wrong type", `[{"id":"1"},{"id":"2","min_disk":"3"}]`, `image 2: "min_disk": `},
-		{"no list of images", `{"images": 3}`, "image 1: images is no list"},
+		{"no list of images", `{"images": 3}`, "image 1: not an image record"},
 		{"more pages", `{"images":[{"id":"1"}],"next":"/v2/images?marker=1"}`, "next page"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,12 +100,12 @@ func TestEditKeepsOrderAndForm(t *testing.T) {
 		{"pretty", "[{\n  \"id\": \"1\",\n  \"os_distro\": \"Ubuntu\",\n  \"os_distr\": \"x\"\n}]",
 			"[\n{\n  \"id\": \"1\",\n  \"os_distro\": \"ubuntu\",\n  \"os_version\": \"22.04\"\n}\n]\n"},
 		{"page", `{"schema":"s","images":[{"id":"1","os_distro":"Ubuntu"}],"first":"f<"}`,
-			`{"schema": "s", "images": [` + "\n" + `{"id":"1","os_distro":"ubuntu","os_version":"22.04"}` + "\n" + `], "first": "f<"}` + "\n"},
+			`{"schema":"s","images":[` + "\n" + `{"id":"1","os_distro":"ubuntu","os_version":"22.04"}` + "\n" + `],"first":"f<"}` + "\n"},
 		{"nested", `{"id":"1","properties":{"os_distro":"Ubuntu","hw_boot_menu":true},"tags":[]}`,
-			`{"id": "1", "properties": {"os_distro":"ubuntu","hw_boot_menu":true,"os_version":"22.04"}, "tags": []}` + "\n"},
+			`{"id":"1","properties":{"os_distro":"ubuntu","hw_boot_menu":true,"os_version":"22.04"},"tags":[]}` + "\n"},
 		{"lines", `{"id":"1","os_distro":"Ubuntu"}` + "\n" + `{"id":"2","os_distr":"x"}`,
-			`{"id": "1", "os_distro": "ubuntu", "os_version": "22.04"}` + "\n" + `{"id": "2", "os_distro": "ubuntu", "os_version": "22.04"}` + "\n"},
-		{"no property left", `{"name":"a","properties":{ "os_distr":"x" }}`, `{"name": "a", "properties": { "os_distro":"ubuntu", "os_version":"22.04" }}` + "\n"},
+			`{"id":"1","os_distro":"ubuntu","os_version":"22.04"}` + "\n" + `{"id":"2","os_distro":"ubuntu","os_version":"22.04"}` + "\n"},
+		{"no property left", `{"name":"a","properties":{ "os_distr":"x" }}`, `{"name":"a","properties":{ "os_distro":"ubuntu", "os_version":"22.04" }}` + "\n"},
 		{"nothing", ``, ``},
 		{"empty", `[]`, "[\n]\n"},
 	} {
