@@ -42,6 +42,8 @@ func hardwareCommand(env *Env) *cli.Command {
 		&cli.IntFlag{Name: "ram", Value: 2048, Base: 10, Usage: "memory of the flavor in `MB`"},
 		&cli.StringSliceFlag{Name: "flavor-property", Usage: "extra spec `KEY=VALUE` of the flavor; may be repeated"},
 		&cli.BoolFlag{Name: "sev", Usage: "the hosts have AMD SEV, for memory encryption"},
+		&cli.BoolFlag{Name: "qemu", Usage: "print a QEMU command line that makes a machine with the same devices"},
+		&cli.BoolFlag{Name: "kvm", Usage: "with --qemu: by KVM instead of emulation"},
 		&cli.BoolFlag{Name: "explain", Usage: "say for each part of the machine what decides it, and where in Nova"},
 	}
 	flags = append(append(flags, selectionFlags()...), outputFlags(render.KindList)...)
@@ -85,6 +87,12 @@ func runHardware(c *cli.Context, env *Env) error {
 	for i, img := range images {
 		results[i] = hardware.Build(img, host)
 		results[i].Explain = explain
+	}
+	switch {
+	case c.Bool("qemu"):
+		return printQEMU(c, env, images, results, host)
+	case c.Bool("kvm"):
+		return usagef("--kvm goes with --qemu")
 	}
 	if err := printHardware(env.Out, results, explain, output); err != nil {
 		return err
@@ -142,10 +150,6 @@ func readHost(c *cli.Context) (hardware.Options, error) {
 // or of a listing, or ones that do not exist yet. failed counts names that lead
 // nowhere, which have been told.
 func hardwareImages(c *cli.Context, env *Env) (images []image.Image, failed int, err error) {
-	isFile := func(name string) bool {
-		info, err := os.Stat(name)
-		return err == nil && !info.IsDir()
-	}
 	files := 0
 	for _, name := range c.Args().Slice() {
 		if isFile(name) {
@@ -373,4 +377,10 @@ func decodePlain(raw json.RawMessage, ordered bool) (any, error) {
 		return number.Int64()
 	}
 	return v, nil
+}
+
+// isFile reports whether a name is that of an existing file.
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.IsDir()
 }

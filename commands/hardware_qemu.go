@@ -1,0 +1,48 @@
+package commands
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/hardware"
+	"glance-profile/internal/image"
+	"glance-profile/internal/qemu"
+	"glance-profile/internal/render"
+)
+
+// printQEMU prints, for each machine, the QEMU command line that makes one with
+// the same devices. An image of the cloud is taken to be saved under its id.
+func printQEMU(c *cli.Context, env *Env, images []image.Image, results []hardware.Result, o hardware.Options) error {
+	failed := 0
+	for i, r := range results {
+		img := images[i]
+		format := qemuFormat(img.DiskFormat)
+		path := cmp.Or(img.ID, "image") + "." + cmp.Or(img.DiskFormat, "qcow2")
+		if i < c.NArg() && isFile(c.Args().Get(i)) {
+			path = c.Args().Get(i)
+		}
+		if r.Machine == nil {
+			env.fail(fmt.Errorf("image %s: there is no machine to print: %s", render.Quoted(img.Name), r.Refusal.Message))
+			failed++
+			continue
+		}
+		line, err := qemu.Command(r.Machine, qemu.Options{Image: path, Format: format, VCPUs: o.VCPUs, MemoryMB: o.MemoryMB, KVM: c.Bool("kvm")})
+		if err != nil {
+			env.fail(fmt.Errorf("image %s: %w", render.Quoted(img.Name), err))
+			failed++
+			continue
+		}
+		for _, left := range line.Left {
+			env.note("left out: %s", left)
+		}
+		if img.ID != "" {
+			env.note("the line reads %s; openstack image save --file %s %s makes it", path, shellQuote(path), img.ID)
+		}
+		if _, err := fmt.Fprintln(env.Out, join(line.Args)); err != nil {
+			return err
+		}
+	}
+	return outcome(road{}, 0, len(results)-failed, failed)
+}
