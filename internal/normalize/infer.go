@@ -22,7 +22,7 @@ func (s *state) missing(name string) bool {
 
 // inferred is the reason that is given for a value that was inferred.
 func inferred(t testimony, source string) string {
-	return fmt.Sprintf("inferred from %s (%s)", strings.Join(t.from, ", "), source)
+	return fmt.Sprintf("inferred from %s; %s", strings.Join(t.from, ", "), source)
 }
 
 // likely is the distribution that the witnesses name, if that is enough to go

@@ -306,9 +306,9 @@ func (s *state) version(v field, distro string, how how) string {
 func (s *state) whyVersion(distro string, out outcome) string {
 	x := s.n.lexicon
 	if out.code != "" {
-		return fmt.Sprintf("code name %s (%s)", out.code, x.versionSource(distro, out.version, false))
+		return fmt.Sprintf("code name %s; %s", out.code, x.versionSource(distro, out.version, false))
 	}
-	return fmt.Sprintf("as %s counts (%s)", distro, x.versionSource(distro, out.version, s.ofStream()))
+	return fmt.Sprintf("as %s counts; %s", distro, x.versionSource(distro, out.version, s.ofStream()))
 }
 
 // plain reports whether a text is a version number by itself.
@@ -381,11 +381,11 @@ func (s *state) place(d, v field, distro string, how how, version string) {
 	var changes []change
 	switch how {
 	case moves:
-		changes = append(changes, set(d.name, value, "named in os_version ("+why+")"), set(v.name, version, s.whyVersion(distro, x.resolve(distro, v.r, s.forServers()))))
+		changes = append(changes, set(d.name, value, "named in os_version; "+why), set(v.name, version, s.whyVersion(distro, x.resolve(distro, v.r, s.forServers()))))
 	case reads, stands:
 		changes = append(changes, set(d.name, value, why))
 		if inDistro.version != "" && !v.there && s.n.o.Vocabulary == Glance {
-			changes = append(changes, set("os_version", version, "stood in os_distro ("+x.versionSource(distro, version, s.ofStream())+")"))
+			changes = append(changes, set("os_version", version, "stood in os_distro; "+x.versionSource(distro, version, s.ofStream())))
 		}
 	default:
 		return // kind moves it
@@ -420,7 +420,7 @@ func (s *state) express(d field, distro, version string, inDistro outcome) (valu
 	case !d.there:
 		return distro, source(distro), true
 	}
-	return distro, why + " (" + source(distro) + ")", true
+	return distro, why + "; " + source(distro), true
 }
 
 // kind decides on os_type: linux or windows, which is all that Nova knows.
@@ -462,7 +462,7 @@ func (s *state) kind(t, d field, distro string, how how, version string) {
 	if s.otherArchitecture(t) {
 		return
 	}
-	why := "Nova knows linux and windows, in lower case (nova/objects/fields.py OSType)"
+	why := "Nova knows linux and windows, in lower case; nova/objects/fields.py OSType"
 	changes := []change{set(t.name, value, why)}
 	if named != "" && t.r.versioned() || how == moved {
 		more, ok := s.out(t, d, named, version)
@@ -491,14 +491,14 @@ func (s *state) out(t, d field, distro, version string) (changes []change, ok bo
 		}
 	}
 	if _, there := s.props["os_version"]; !there && in.version != "" {
-		changes = append(changes, set("os_version", in.version, "stood in os_type ("+x.versionSource(distro, in.version, s.ofStream())+")"))
+		changes = append(changes, set("os_version", in.version, "stood in os_type; "+x.versionSource(distro, in.version, s.ofStream())))
 	}
 	if !d.there {
 		value, why, ok := s.express(d, distro, in.version, in)
 		if !ok {
 			return nil, false
 		}
-		changes = append(changes, set("os_distro", value, "stood in os_type ("+why+")"))
+		changes = append(changes, set("os_distro", value, "stood in os_type; "+why))
 	}
 	return changes, true
 }

@@ -92,7 +92,7 @@ func (s *state) enum(name, value string, e enum) {
 		return
 	}
 	if meant, ok := e.meant[squeeze(value)]; ok {
-		s.propose(set(name, meant, "differs from one of Nova's words in case or signs only ("+sourceOf(name)+")"))
+		s.propose(set(name, meant, "differs from one of Nova's words in case or signs only; "+sourceOf(name)))
 		return
 	}
 	s.refused(name, value)
@@ -120,7 +120,7 @@ func (s *state) machine(value string) {
 		switch {
 		case f.Fix == "":
 		case strings.EqualFold(f.Fix, strings.TrimSpace(value)):
-			s.propose(set("hw_machine_type", f.Fix, "differs from QEMU's name in case only ("+f.Reference+")"))
+			s.propose(set("hw_machine_type", f.Fix, "differs from QEMU's name in case only; "+f.Reference))
 		default:
 			s.report(Refused, "hw_machine_type", value, []string{f.Fix}, "%s", f.Message)
 		}
@@ -135,7 +135,7 @@ func (s *state) architecture(name, value string) {
 	}
 	const why = "nova/objects/fields.py Architecture"
 	if ok {
-		s.propose(set(name, canonical, "what Nova makes of it ("+why+")"))
+		s.propose(set(name, canonical, "what Nova makes of it; "+why))
 		return
 	}
 	r := s.n.read(value)
@@ -156,7 +156,7 @@ func (s *state) architecture(name, value string) {
 		s.report(Ambiguous, name, value, architectures[r.arches[0]], "%s may be several architectures", quoted(value))
 		return
 	}
-	s.propose(set(name, values[0], "another name of it ("+why+")"))
+	s.propose(set(name, values[0], "another name of it; "+why))
 }
 
 // habits reports booleans that Nova misreads, and old names.
