@@ -2,10 +2,9 @@ package hardware
 
 // apiSteps are the checks of the compute API, in its order: what it answers
 // with an error before anything is scheduled. The values come first, see
-// readValues.
+// readValues; with them its check of img_config_drive has nothing left to refuse.
 var apiSteps = [...]step{
 	{"nova/compute/api.py API._detect_nonbootable_image_from_properties", (*builder).checkEncryptedVolume},
-	{"nova/compute/api.py API._validate_flavor_image_nostatus", (*builder).checkConfigDrive},
 	{"nova/virt/hardware.py get_packed_virtqueue_constraint", (*builder).checkPackedRing},
 	{"nova/virt/hardware.py get_mem_encryption_constraint", func(b *builder) *Refusal { _, r := b.memoryEncryption(nil); return r }},
 	{"nova/virt/hardware.py get_pmu_constraint", func(b *builder) *Refusal { _, r := b.agreed("hw:pmu", "hw_pmu"); return r }},
@@ -23,15 +22,6 @@ func (b *builder) checkEncryptedVolume() *Refusal {
 		return nil
 	}
 	return b.refuse("ImageUnacceptable", []string{name}, "Direct booting of an image uploaded from an encrypted volume is unsupported: make a volume of the image and boot from that")
-}
-
-func (b *builder) checkConfigDrive() *Refusal {
-	switch policy := b.props["img_config_drive"]; policy {
-	case "", "optional", "mandatory":
-		return nil
-	default:
-		return b.refuse("InvalidImageConfigDrive", []string{"img_config_drive"}, "Image's config drive option %s is invalid: write mandatory or optional", quote(policy))
-	}
 }
 
 // checkPackedRing follows a bug that came with the check: it compares the text

@@ -69,7 +69,7 @@ func TestAgreement(t *testing.T) {
 	requireDevcloud(t)
 	n, flavors := 200, 60
 	if soak() {
-		n, flavors = 5000, 1500
+		n, flavors = 5000, 2000
 	}
 	r := seeded(t)
 	cases := slices.Concat(generate(r, n), withFlavor(r, generate(r, flavors)), wildCases(t))

@@ -258,6 +258,10 @@ func withFlavor(r *rand.Rand, cases []testCase) []testCase {
 		for range 1 + r.IntN(4) {
 			spec := specs[r.IntN(len(specs))]
 			c.ExtraSpecs[spec.name] = spec.values[r.IntN(len(spec.values))]
+			// Most compete with a property of nearly the same name.
+			if p, ok := byName[strings.Replace(spec.name, ":", "_", 1)]; ok && r.IntN(2) == 0 {
+				c.Props[p.name] = p.values[r.IntN(len(p.values))]
+			}
 		}
 		for range r.IntN(3) {
 			p := byName[compete[r.IntN(len(compete))]]
