@@ -62,6 +62,9 @@ func run(ctx context.Context, program, clouds string, gib int64, images, rounds 
 		return err
 	}
 	defer os.RemoveAll(b.dir)
+	if err := b.offline(ctx, 100_000, rounds); err != nil {
+		return err
+	}
 	if err := b.changes(ctx, images, rounds); err != nil {
 		return err
 	}
