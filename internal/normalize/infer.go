@@ -60,7 +60,7 @@ func (s *state) inferDistro() {
 	if !ok {
 		return
 	}
-	value, why, ok := s.express(field{name: "os_distro"}, t.value, version, outcome{})
+	value, why, ok := s.express(field{name: "os_distro"}, field{}, t.value, version, outcome{})
 	if ok {
 		s.propose(set("os_distro", value, inferred(t, why)))
 	}

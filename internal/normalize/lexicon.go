@@ -170,8 +170,9 @@ func (x *lexicon) has(distro, version string) bool {
 }
 
 // shortID returns libosinfo's short id of a release, or the candidates where
-// there is not exactly one.
-func (x *lexicon) shortID(r release, stream bool) (id string, candidates []string) {
+// there is not exactly one. numbers are the versions as the image has them,
+// which may tell a point release.
+func (x *lexicon) shortID(r release, stream bool, numbers ...string) (id string, candidates []string) {
 	ids := slices.Clone(x.shortIDs[r])
 	if r.version == "" {
 		if id := x.rolling[r.distro]; id != "" && len(x.versions[r.distro]) == 0 {
@@ -192,6 +193,12 @@ func (x *lexicon) shortID(r release, stream bool) (id string, candidates []strin
 	// Variants of one release: silverblue, kitten, atomic.
 	drop(func(id string) bool { return !strings.HasPrefix(id, r.distro) })
 	drop(func(id string) bool { return strings.Contains(id, "kitten") || strings.Contains(id, "atomic") })
+	for _, version := range append(numbers, r.version) {
+		drop(func(id string) bool {
+			o, _ := x.db.Lookup(id)
+			return o.LibosinfoVersion != version
+		})
+	}
 	if len(ids) == 1 {
 		return ids[0], nil
 	}

@@ -2,18 +2,22 @@ package normalize
 
 import (
 	"fmt"
+	"slices"
 )
 
 // expressShortID returns libosinfo's short id of a system. An image whose
 // os_distro would change is left out as a whole where it has no hw_vif_model:
 // a Nova with libosinfo gives it the network card that libosinfo lists first.
 // Source: nova/virt/osinfo.py HardwareProperties.network_model.
-func (s *state) expressShortID(d field, distro, version string) (value, why string, ok bool) {
+func (s *state) expressShortID(d, v field, distro, version string) (value, why string, ok bool) {
 	x := s.n.lexicon
-	if version == "" && d.r.shortID != "" && d.value == d.r.shortID {
-		return d.value, "", true // its id, of a system without version
+	id, candidates := d.r.shortID, []string(nil)
+	if id != "" && d.value == id {
+		return id, "", true
 	}
-	id, candidates := x.shortID(release{distro, version}, d.r.stream || s.ofStream())
+	if id == "" {
+		id, candidates = x.shortID(release{distro, version}, d.r.stream || v.r.stream || s.ofStream(), slices.Concat(v.r.numbers, d.r.numbers)...)
+	}
 	if id == "" {
 		what := distro + " " + version
 		if version == "" {
@@ -21,9 +25,6 @@ func (s *state) expressShortID(d field, distro, version string) (value, why stri
 		}
 		s.report(LeftOut, "os_distro", d.value, candidates, "left alone: libosinfo's short ids stand for one release, and there is none for %s", what)
 		return "", "", false
-	}
-	if d.value == id {
-		return id, "", true
 	}
 	if _, there := s.props["hw_vif_model"]; !there {
 		s.leftOut = &Report{Kind: LeftOut, Property: "os_distro", Value: d.value, Candidates: []string{id},

@@ -88,6 +88,9 @@ func (s *state) distro(d, v, t field) (string, how) {
 		named, from, how := x.distribution(v.r), v, moves
 		if named == "" || !v.r.clear() || v.own {
 			named, from, how = x.distribution(t.r), t, moved
+			if named == "windows" && !t.r.versioned() {
+				named = "" // says no more than os_type does
+			}
 		}
 		if named == "" || !from.r.clear() || from.own {
 			return s.hearsay(d, v)
@@ -158,6 +161,14 @@ func (s *state) matchedByMagnum(value string) bool {
 	}
 	_, is := s.props["kube_version"]
 	return is && (value == "ubuntu" || value == "flatcar" || value == "rockylinux")
+}
+
+// libosinfoFinds reports whether a Nova that uses libosinfo finds a system under
+// an os_distro: a short id, or a URL that begins with http:.
+// Source: nova/virt/osinfo.py _OsInfoDatabase.get_os.
+func (x *lexicon) libosinfoFinds(value string) bool {
+	id := x.ids[value]
+	return id != "" && (id == value || strings.HasPrefix(value, "http://"))
 }
 
 // isGuestID reports whether a text is one of VMware's guest ids, which Nova's
@@ -371,11 +382,11 @@ func (s *state) place(d, v field, distro string, how how, version string) {
 	if how == moves && version == "" {
 		return // version has reported it
 	}
-	value, why, ok := s.express(d, distro, version, inDistro)
+	value, why, ok := s.express(d, v, distro, version, inDistro)
 	if !ok {
 		return
 	}
-	if _, card := s.props["hw_vif_model"]; !card && d.there && value != d.value && s.n.o.Vocabulary == Glance && x.ids[d.value] == d.value {
+	if _, card := s.props["hw_vif_model"]; !card && d.there && value != d.value && s.n.o.Vocabulary == Glance && x.libosinfoFinds(d.value) {
 		s.note(d.name, d.value, "a Nova that uses libosinfo finds %s there and chooses the network card by it; with %s its servers get the default, unless hw_vif_model is set", quoted(d.value), value)
 	}
 	var changes []change
@@ -407,9 +418,9 @@ func prefixed(distro string, out outcome) []string {
 // express puts a system into the words of the vocabulary: the value of
 // os_distro and the reason for it. ok is false where it has none, which is
 // reported.
-func (s *state) express(d field, distro, version string, inDistro outcome) (value, why string, ok bool) {
+func (s *state) express(d, v field, distro, version string, inDistro outcome) (value, why string, ok bool) {
 	if s.n.o.Vocabulary == Libosinfo && !slices.Contains(magnumNames[:], distro) {
-		return s.expressShortID(d, distro, version)
+		return s.expressShortID(d, v, distro, version)
 	}
 	why = "another spelling of " + distro
 	switch {
@@ -494,7 +505,7 @@ func (s *state) out(t, d field, distro, version string) (changes []change, ok bo
 		changes = append(changes, set("os_version", in.version, "stood in os_type; "+x.versionSource(distro, in.version, s.ofStream())))
 	}
 	if !d.there {
-		value, why, ok := s.express(d, distro, in.version, in)
+		value, why, ok := s.express(d, t, distro, in.version, in)
 		if !ok {
 			return nil, false
 		}
