@@ -72,7 +72,7 @@ func TestAgreement(t *testing.T) {
 		n, flavors = 5000, 2000
 	}
 	r := seeded(t)
-	cases := slices.Concat(generate(r, n), withFlavor(r, generate(r, flavors)), wildCases(t))
+	cases := slices.Concat(corners(), generate(r, n), withFlavor(r, generate(r, flavors)), wildCases(t))
 	if soak() {
 		cases = slices.Concat(cases, singles(), pairs(r, 2000))
 	}

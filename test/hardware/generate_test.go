@@ -142,6 +142,7 @@ func generate(r *rand.Rand, n int) []testCase {
 		{"os_type": "linux", "hw_disk_bus": "virtio", "hw_vif_model": "virtio", "hw_qemu_guest_agent": "yes"},
 		{"hw_machine_type": "q35"}, {"img_config_drive": "mandatory"},
 		{"hw_emulation_architecture": "aarch64", "hw_machine_type": "virt"},
+		{"hw_cpu_max_sockets": "1", "hw_cpu_max_cores": "1", "hw_cpu_max_threads": "1"},
 		{"hw_numa_nodes": "2", "hw_numa_cpus.0": "0", "hw_numa_cpus.1": "1", "hw_numa_mem.0": "1024", "hw_numa_mem.1": "1024"},
 	}
 	cases := make([]testCase, n)
@@ -241,6 +242,39 @@ var specs = []choice{
 	{"hw_video:ram_max_mb", 2, words("64 0 x")}, {"hw:viommu_model", 2, words("intel auto")},
 	{"trait:HW_CPU_HYPERTHREADING", 2, words("required forbidden")}, {"trait:CUSTOM_SILVER", 1, words("required forbidden")},
 	{"resources:VCPU", 1, words("2")}, {"resources:PCPU", 1, words("2 3")},
+}
+
+// corners are cases that chance seldom meets.
+func corners() []testCase {
+	uefi := map[string]string{"hw_firmware_type": "uefi", "hw_machine_type": "q35", "hw_mem_encryption": "true", "hw_qemu_guest_agent": "yes", "hw_scsi_model": "virtio-scsi"}
+	return []testCase{
+		{Props: uefi}, {Props: uefi, SEV: true}, {Props: uefi, SEV: true, VirtType: "qemu"},
+		{Props: map[string]string{"hw_firmware_type": "uefi", "hw_mem_encryption": "true"}, SEV: true},
+		{Props: map[string]string{"hw_firmware_type": "uefi", "hw_mem_encryption": "true", "architecture": "mips"}, SEV: true},
+		{Props: map[string]string{"hw_video_ram": "16"}, ExtraSpecs: map[string]string{"hw_video:ram_max_mb": "64"}},
+		{Props: map[string]string{"hw_video_ram": "-16"}, ExtraSpecs: map[string]string{"hw_video:ram_max_mb": "64"}},
+		{Props: map[string]string{"hw_cpu_max_sockets": "1", "hw_cpu_max_cores": "2"}, VCPUs: 4},
+		{Props: map[string]string{"hw_cpu_max_sockets": "1", "hw_cpu_max_cores": "2", "hw_cpu_max_threads": "1"}, VCPUs: 4},
+		{Props: map[string]string{"hw_cpu_sockets": "2", "hw_cpu_cores": "2", "hw_cpu_threads": "3"}, VCPUs: 12},
+		{Props: map[string]string{"hw_cpu_cores": "5"}, VCPUs: 12}, {Props: map[string]string{"hw_cpu_threads": "2"}, VCPUs: 12},
+		{Props: map[string]string{"hw_vif_multiqueue_enabled": "true"}, VCPUs: 1},
+		{Props: map[string]string{"hw_cpu_policy": "mixed"}, ExtraSpecs: map[string]string{"hw:cpu_dedicated_mask": "^0"}},
+		{Props: map[string]string{"hw_cpu_policy": "mixed"}, ExtraSpecs: map[string]string{"hw:cpu_dedicated_mask": "0", "hw:cpu_realtime": "yes", "hw:cpu_realtime_mask": "^0"}},
+		{Props: map[string]string{"hw_cpu_policy": "dedicated", "hw_cpu_realtime_mask": "^1"}, ExtraSpecs: map[string]string{"hw:cpu_realtime": "yes"}},
+		{Props: map[string]string{"hw_cpu_policy": "dedicated"}, ExtraSpecs: map[string]string{"hw:cpu_realtime": "yes", "hw:emulator_threads_policy": "share"}},
+		{Props: map[string]string{"hw_cpu_policy": "dedicated", "hw_mem_page_size": "1GB"}, ExtraSpecs: map[string]string{"hw:mem_page_size": "large"}},
+		{Props: map[string]string{"hw_locked_memory": "yes", "hw_mem_page_size": "16Mib"}, ExtraSpecs: map[string]string{"hw:mem_page_size": "any"}},
+		{Props: map[string]string{"hw_numa_cpus.0": "0-99999,^5", "hw_numa_mem.0": "2048", "hw_numa_nodes": "1"}},
+		{Props: map[string]string{"vmware_adaptertype": "paraVirtual", "hw_disk_bus": "virtio"}},
+		{Props: map[string]string{"vmware_ostype": "ubuntu64Guest", "vmware_adaptertype": ""}},
+		{Props: map[string]string{"architecture": "amd64", "hw_architecture": "aarch64"}},
+		{Props: map[string]string{"vm_mode": "pv", "hw_vm_mode": "hvm", "hw_input_bus": "virtio"}},
+		{Props: map[string]string{"hypervisor_type": "xapi", "img_hv_type": "KVM"}},
+		{Props: map[string]string{"trait:": "required", "trait:lower": "required", "trait1:X": "required"}},
+		{Props: map[string]string{"os_command_line": "quiet", "kernel_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab"}, VirtType: "qemu", DiskFormat: "iso"},
+		{Props: map[string]string{"kernel_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab", "hw_disk_bus": "scsi"}, VirtType: "qemu"},
+		{Props: map[string]string{"hw_maxphysaddr_mode": "emulate", "hw_emulation_architecture": "mipsel", "hw_machine_type": "malta"}},
+	}
 }
 
 // compete are the properties that extra specs compete with.

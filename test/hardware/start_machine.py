@@ -32,6 +32,11 @@ stdio_handler = "file"
 
 
 def start_daemon():
+    # The mounts of this process are its own, so that two daemons of one root
+    # never meet.
+    for folder in ("/run", "/var/lib/libvirt", "/var/cache/libvirt"):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder], check=True)
     os.makedirs("/run/libvirt", exist_ok=True)
     with open("/etc/libvirt/qemu.conf", "w") as file:
         file.write(CONF)
