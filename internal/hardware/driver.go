@@ -1,6 +1,7 @@
 package hardware
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -258,6 +259,17 @@ func (b *builder) machineType() (machine *string, image bool) {
 	return nil, false
 }
 
+// homeOf returns the architecture that has a machine type by default, if it is
+// another one than the host's; else "".
+func homeOf(machine string) string {
+	for _, arch := range slices.Sorted(maps.Keys(defaultMachines)) {
+		if defaultMachines[arch] == machine && machine != defaultMachines[hostArch] {
+			return arch
+		}
+	}
+	return ""
+}
+
 func (b *builder) buildMachineType() *Refusal {
 	machine, written := b.machineType()
 	names := []string{"hw_machine_type"}
@@ -269,8 +281,8 @@ func (b *builder) buildMachineType() *Refusal {
 		return b.refuse("InvalidMachineType", names, "'None' is not valid/supported machine type: Nova has no default for the architecture %s; name one by hw_machine_type", b.imageArch())
 	case !b.knowsMachine(*machine):
 		hint := "write q35 or pc, or a version that the hosts' QEMU has"
-		if !written {
-			hint = "hosts of " + hostArch + " do not have it; where others do, it is told by --machine-type " + b.imageArch() + "=" + *machine
+		if arch := homeOf(*machine); arch != "" {
+			hint = "hosts of " + hostArch + " do not have it; where others do, say so by --machine-type " + arch + "=" + *machine
 		}
 		return b.refuse("InvalidMachineType", names, "%s is not valid/supported machine type: %s", quote(*machine), hint)
 	}
