@@ -39,7 +39,7 @@ func applyCommand(env *Env) *cli.Command {
 		&cli.BoolFlag{Name: "prune", Usage: "remove hw_* properties that contradict the profile"},
 		&cli.BoolFlag{Name: "force", Usage: "override the refusals that say so"},
 		&cli.StringFlag{Name: "plan", Usage: "carry out the plan saved in `FILE`, as far as the images are still as it saw them"},
-		&cli.StringFlag{Name: "from", Usage: "decide on the images of a saved listing, `FILE`, without a cloud; changes nothing"},
+		&cli.StringFlag{Name: "from", Usage: "decide on the images of a saved listing, `FILE` or - for stdin, without a cloud; changes nothing"},
 	}
 	flags = append(append(append(flags, selectionFlags()...), roadFlags()...), outputFlags(render.KindList)...)
 	return &cli.Command{

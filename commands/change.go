@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"os"
@@ -247,18 +246,23 @@ func (todo *pending) readMachines(ctx context.Context, s *session, r road) error
 
 // fromListing decides on the images of a saved listing, without a cloud.
 func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pending, error) {
-	file, err := os.Open(path)
+	file, err := openListing(env, path)
 	if err != nil {
-		return pending{}, usagef("--from: %v", err)
+		return pending{}, err
 	}
 	defer file.Close()
-	var listed iter.Seq2[image.Image, error] = glance.DecodeListing(file)
 	todo := pending{withHardware: r.showsHardware()}
-	for img, err := range selection.Filter(listed, q) {
-		if err != nil {
-			return pending{}, fmt.Errorf("--from %s: %w", path, err)
+	for img, err := range selection.Filter(savedImages(env, path, file), q) {
+		var missing *selection.NameError
+		switch {
+		case errors.As(err, &missing):
+			env.fail(missing)
+			todo.failed++
+		case err != nil:
+			return pending{}, err
+		default:
+			todo.decide(env, d, img)
 		}
-		todo.decide(env, d, img)
 	}
 	return todo, nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"glance-profile/internal/glance"
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
 	"glance-profile/internal/property"
@@ -27,7 +26,7 @@ func hardwareCommand(env *Env) *cli.Command {
 		releases = append(releases, string(r))
 	}
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "from", Usage: "look at the images of a saved listing, `FILE`, without a cloud"},
+		&cli.StringFlag{Name: "from", Usage: "look at the images of a saved listing, `FILE` or - for stdin, without a cloud"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "look at what the profile `NAME` makes of a disk image file, or of none; repeated, later ones win"},
 		profileFileFlag(),
 		&cli.StringFlag{Name: "osinfo", Usage: "with --profile: operating system by its libosinfo short `ID`"},
@@ -220,19 +219,19 @@ func listedImages(c *cli.Context, env *Env) (images []image.Image, failed int, e
 		return nil, 0, err
 	}
 	path := c.String("from")
-	file, err := os.Open(path)
+	file, err := openListing(env, path)
 	if err != nil {
-		return nil, 0, usagef("--from: %v", err)
+		return nil, 0, err
 	}
 	defer file.Close()
-	for img, err := range selection.Filter(glance.DecodeListing(file), q) {
+	for img, err := range selection.Filter(savedImages(env, path, file), q) {
 		var missing *selection.NameError
 		switch {
 		case errors.As(err, &missing):
 			env.fail(missing)
 			failed++
 		case err != nil:
-			return nil, 0, fmt.Errorf("--from %s: %w", path, err)
+			return nil, 0, err
 		default:
 			images = append(images, img)
 		}

@@ -33,7 +33,7 @@ func migrateCommand(env *Env) *cli.Command {
 		&cli.StringFlag{Name: "to-new", Usage: "leave the image as it is and make a new one, `NAME`, of its data: downloaded and uploaded as a stream"},
 		&cli.BoolFlag{Name: "hide-old", Usage: "with --to-new: hide the old image once the new one is there"},
 		&cli.BoolFlag{Name: "force", Usage: "also migrate images that do not say that they are Windows"},
-		&cli.StringFlag{Name: "from", Usage: "decide on the images of a saved listing, `FILE`, without a cloud; changes nothing"},
+		&cli.StringFlag{Name: "from", Usage: "decide on the images of a saved listing, `FILE` or - for stdin, without a cloud; changes nothing"},
 	}
 	flags = append(append(append(flags, selectionFlags()...), roadFlags()...), outputFlags(render.KindList)...)
 	return &cli.Command{

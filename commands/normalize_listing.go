@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -27,18 +26,14 @@ func normalizeListing(c *cli.Context, env *Env, r road, q selection.Query, d *no
 		r.dryRun = true
 	}
 	from := c.String("from")
-	in := io.Reader(env.In)
-	if from != "-" {
-		file, err := os.Open(from)
-		if err != nil {
-			return usagef("--from: %v", err)
-		}
-		defer file.Close()
-		in = file
+	in, err := openListing(env, from)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	out := bufio.NewWriterSize(env.Out, 1<<16)
 	l := &listing{env: env, d: d, q: q, met: map[string]bool{}, untold: map[string]int{}}
-	err := l.print(c, r, bufio.NewReaderSize(in, 1<<16), out)
+	err = l.print(c, r, bufio.NewReaderSize(in, 1<<16), out)
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
