@@ -262,12 +262,13 @@ func (b *builder) machineType() (machine *string, image bool) {
 // homeOf returns the architecture that has a machine type by default, if it is
 // another one than the host's; else "".
 func homeOf(machine string) string {
+	home := ""
 	for _, arch := range slices.Sorted(maps.Keys(defaultMachines)) {
 		if defaultMachines[arch] == machine && machine != defaultMachines[hostArch] {
-			return arch
+			home = arch // s390x rather than s390
 		}
 	}
-	return ""
+	return home
 }
 
 func (b *builder) buildMachineType() *Refusal {
