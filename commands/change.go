@@ -1,15 +1,11 @@
 package commands
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -18,14 +14,14 @@ import (
 	"glance-profile/internal/glance"
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
-	"glance-profile/internal/journal"
 	"glance-profile/internal/plan"
 	"glance-profile/internal/render"
 	"glance-profile/internal/selection"
 )
 
-// Every command that alters existing images goes the road of this file: select,
-// plan, show, confirm, journal, one PATCH an image, verify.
+// Every command that alters existing images goes one road: select and plan, which
+// is this file; show, confirm, journal, one PATCH an image and verify, which is
+// carry_out.go.
 
 // categorySelect heads the options that choose images, categoryRoad those that
 // say how far to go.
@@ -265,254 +261,4 @@ func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pe
 		}
 	}
 	return todo, nil
-}
-
-// partialError says that some images are done and others not.
-type partialError struct{ message string }
-
-func (e *partialError) Error() string { return e.message }
-
-// carryOut shows the plan and, where it is to go on, confirms, records and
-// applies it.
-func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) error {
-	images, failed := todo.images, todo.failed
-	p := plan.Plan{Version: plan.Version, Command: r.command, Images: images}
-	switch {
-	case r.out != "":
-		if err := savePlan(r.out, p); err != nil {
-			return err
-		}
-		env.note("plan of %s saved in %s", countImages(len(images)), r.out)
-		return outcome(r, len(images), 0, failed)
-	case r.openstack, r.volumes:
-		for _, img := range images {
-			for _, line := range changeLines(img, r.volumes) {
-				if _, err := fmt.Fprintln(env.Out, line); err != nil {
-					return err
-				}
-			}
-		}
-		return outcome(r, len(images), 0, failed)
-	case r.readOnly():
-		if err := printPlanTo(env, r.output, p, todo.hardware); err != nil {
-			return err
-		}
-		return outcome(r, len(images), 0, failed)
-	case len(images) == 0:
-		env.note("nothing to do")
-		return outcome(r, 0, 0, failed)
-	}
-	if !r.yes || !env.quiet { // nobody is asked to agree to what was not shown
-		if err := render.PlanText(env.messages(), p, todo.hardware, env.colourErr()); err != nil {
-			return err
-		}
-	}
-	if err := confirm(env, r, len(images)); err != nil {
-		return err
-	}
-	log, err := openJournal(env, r.journal, r.verb, r.command)
-	if err != nil {
-		return fmt.Errorf("nothing was changed: %w", err)
-	}
-	defer log.Close()
-	changer := apply.Changer{Glance: s.glance, Recorder: log, Wait: apply.Sleep, Jobs: r.jobs, Force: r.force,
-		Notify: func(format string, args ...any) { env.warn(format, args...) }}
-	if env.ErrIsTerminal && !env.quiet {
-		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
-	}
-	switch {
-	case len(images) <= maxSingleReads:
-	case len(todo.listings) > 0:
-		changer.Listings = todo.listings
-	default:
-		changer.Listings = []url.Values{{"limit": {"1000"}}}
-	}
-	report, applyErr := changer.Apply(ctx, p)
-	if changer.Progress != nil {
-		fmt.Fprintln(env.Err)
-	}
-	for _, img := range report.Images {
-		if img.Error != nil {
-			env.fail(fmt.Errorf("image %s (%s): %s", img.Name, img.ID, *img.Error))
-		}
-	}
-	env.note("%s done, %d unchanged, %d failed, %d not begun; journal %s",
-		countImages(report.Done), report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
-	if r.output.Format != render.FormatTable {
-		p.Images = report.Images
-		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
-			return err
-		}
-	}
-	switch {
-	case ctx.Err() != nil:
-		return &partialError{fmt.Sprintf("interrupted: %s changed, %d not begun; glance-profile rollback %s takes them back",
-			countImages(report.Done), report.Skipped, shellQuote(log.Path()))}
-	case applyErr != nil && report.Done > 0:
-		return &partialError{applyErr.Error()}
-	case applyErr != nil:
-		return applyErr
-	}
-	return outcome(road{}, 0, report.Done+report.Unchanged, failed+report.Failed+report.Lost+report.Skipped)
-}
-
-// outcome turns counts into the error that carries the exit code.
-func outcome(r road, pending, done, failed int) error {
-	switch {
-	case failed > 0 && done+pending > 0:
-		return &partialError{fmt.Sprintf("%s failed, %d did not", countImages(failed), done+pending)}
-	case failed > 0:
-		return fmt.Errorf("%s failed, and no other was changed", countImages(failed))
-	case r.check && pending > 0:
-		return errFindings
-	}
-	return nil
-}
-
-// openJournal makes the journal of a run, at path or where journals are kept.
-func openJournal(env *Env, path, verb, command string) (*journal.Journal, error) {
-	if path == "" {
-		var err error
-		if path, err = env.journalDir(); err != nil {
-			return nil, err
-		}
-	}
-	return journal.Create(path, verb, command, env.Now)
-}
-
-// countImages is a number of images in words.
-func countImages(n int) string {
-	if n == 1 {
-		return "1 image"
-	}
-	return fmt.Sprintf("%d images", n)
-}
-
-func printPlanTo(env *Env, o render.Options, p plan.Plan, hardware [][]string) error {
-	if o.Format == render.FormatTable {
-		return render.PlanText(env.Out, p, hardware, env.colour())
-	}
-	return asUsage(render.PlanData(env.Out, p, o))
-}
-
-// confirm asks on a terminal, and elsewhere demands --yes.
-func confirm(env *Env, r road, n int) error {
-	if r.yes {
-		return nil
-	}
-	if !env.ErrIsTerminal || !env.inIsTerminal() {
-		return usagef("%s would be changed, and there is no terminal to ask at; add --yes, or --dry-run to see the plan only", countImages(n))
-	}
-	fmt.Fprintf(env.Err, "Change %s? [y/N] ", countImages(n))
-	answer, err := bufio.NewReader(env.In).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("declined; nothing was changed")
-	}
-	return nil
-}
-
-// savePlan writes a plan for apply --plan. The file must not be there: a plan
-// that was agreed on is not to be replaced by accident.
-func savePlan(path string, p plan.Plan) error {
-	data, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return usagef("--out: %v", err)
-	}
-	_, err = file.Write(append(data, '\n'))
-	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("save the plan: %w", err)
-	}
-	return nil
-}
-
-// loadPlan reads a saved plan.
-func loadPlan(path string) (plan.Plan, error) {
-	var p plan.Plan
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return p, usagef("--plan: %v", err)
-	}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return p, usagef("--plan %s: %v", path, err)
-	}
-	if p.Version != plan.Version {
-		return p, usagef("--plan %s: version %d, and this program reads version %d", path, p.Version, plan.Version)
-	}
-	return p, nil
-}
-
-// changeLines are the openstack lines for one image's changes, or for volumes
-// made from it.
-func changeLines(img plan.Image, volumes bool) []string {
-	set, unset := []string{"openstack", "image", "set"}, []string{"openstack", "image", "unset"}
-	option := "--property"
-	last := shellQuote(img.ID)
-	if volumes {
-		set, unset = []string{"openstack", "volume", "set"}, []string{"openstack", "volume", "unset"}
-		option, last = "--image-property", `"$VOLUME"`
-	}
-	nSet, nUnset := len(set), len(unset)
-	for _, c := range img.Changes {
-		switch {
-		case volumes && plan.IsBase(c.Property):
-		case c.Property == "tags":
-			before, _ := c.Before.([]string)
-			after, _ := c.After.([]string)
-			set = append(set, each("--tag", without(after, before))...)
-			unset = append(unset, each("--tag", without(before, after))...)
-		case c.Property == "os_hidden":
-			set = append(set, map[bool]string{true: "--hidden", false: "--unhidden"}[c.After == true])
-		case c.Property == "name":
-			set = append(set, valued("--name", fmt.Sprint(c.After))...)
-		case c.After == nil:
-			unset = append(unset, valued(option, c.Property)...)
-		case plan.IsBase(c.Property):
-			set = append(set, openstackOption(c)...)
-		default:
-			set = append(set, valued(option, fmt.Sprintf("%s=%s", c.Property, c.After))...)
-		}
-	}
-	var lines []string
-	if len(set) > nSet {
-		lines = append(lines, join(set)+" "+last)
-	}
-	if len(unset) > nUnset {
-		lines = append(lines, join(unset)+" "+last)
-	}
-	return lines
-}
-
-func each(option string, values []string) []string {
-	var words []string
-	for _, v := range values {
-		words = append(words, valued(option, v)...)
-	}
-	return words
-}
-
-// valued is an option with its value: in one word where the standard client
-// would take the value for an option.
-func valued(option, value string) []string {
-	if strings.HasPrefix(value, "-") {
-		return []string{option + "=" + value}
-	}
-	return []string{option, value}
-}
-
-// without returns the words of a that are not in b.
-func without(a, b []string) []string {
-	var rest []string
-	for _, word := range a {
-		if !slices.Contains(b, word) {
-			rest = append(rest, word)
-		}
-	}
-	return rest
 }

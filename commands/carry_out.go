@@ -1,0 +1,198 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"glance-profile/internal/apply"
+	"glance-profile/internal/journal"
+	"glance-profile/internal/plan"
+	"glance-profile/internal/render"
+)
+
+// partialError says that some images are done and others not.
+type partialError struct{ message string }
+
+func (e *partialError) Error() string { return e.message }
+
+// carryOut shows the plan and, where it is to go on, confirms, records and
+// applies it.
+func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) error {
+	images, failed := todo.images, todo.failed
+	p := plan.Plan{Version: plan.Version, Command: r.command, Images: images}
+	switch {
+	case r.out != "":
+		if err := savePlan(r.out, p); err != nil {
+			return err
+		}
+		env.note("plan of %s saved in %s", countImages(len(images)), r.out)
+		return outcome(r, len(images), 0, failed)
+	case r.openstack, r.volumes:
+		for _, img := range images {
+			for _, line := range changeLines(img, r.volumes) {
+				if _, err := fmt.Fprintln(env.Out, line); err != nil {
+					return err
+				}
+			}
+		}
+		return outcome(r, len(images), 0, failed)
+	case r.readOnly():
+		if err := printPlanTo(env, r.output, p, todo.hardware); err != nil {
+			return err
+		}
+		return outcome(r, len(images), 0, failed)
+	case len(images) == 0:
+		env.note("nothing to do")
+		return outcome(r, 0, 0, failed)
+	}
+	if !r.yes || !env.quiet { // nobody is asked to agree to what was not shown
+		if err := render.PlanText(env.messages(), p, todo.hardware, env.colourErr()); err != nil {
+			return err
+		}
+	}
+	if err := confirm(env, r, len(images)); err != nil {
+		return err
+	}
+	log, err := openJournal(env, r.journal, r.verb, r.command)
+	if err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
+	defer log.Close()
+	changer := apply.Changer{Glance: s.glance, Recorder: log, Wait: apply.Sleep, Jobs: r.jobs, Force: r.force,
+		Notify: func(format string, args ...any) { env.warn(format, args...) }}
+	if env.ErrIsTerminal && !env.quiet {
+		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
+	}
+	switch {
+	case len(images) <= maxSingleReads:
+	case len(todo.listings) > 0:
+		changer.Listings = todo.listings
+	default:
+		changer.Listings = []url.Values{{"limit": {"1000"}}}
+	}
+	report, applyErr := changer.Apply(ctx, p)
+	if changer.Progress != nil {
+		fmt.Fprintln(env.Err)
+	}
+	for _, img := range report.Images {
+		if img.Error != nil {
+			env.fail(fmt.Errorf("image %s (%s): %s", img.Name, img.ID, *img.Error))
+		}
+	}
+	env.note("%s done, %d unchanged, %d failed, %d not begun; journal %s",
+		countImages(report.Done), report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
+	if r.output.Format != render.FormatTable {
+		p.Images = report.Images
+		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return &partialError{fmt.Sprintf("interrupted: %s changed, %d not begun; glance-profile rollback %s takes them back",
+			countImages(report.Done), report.Skipped, shellQuote(log.Path()))}
+	case applyErr != nil && report.Done > 0:
+		return &partialError{applyErr.Error()}
+	case applyErr != nil:
+		return applyErr
+	}
+	return outcome(road{}, 0, report.Done+report.Unchanged, failed+report.Failed+report.Lost+report.Skipped)
+}
+
+// outcome turns counts into the error that carries the exit code.
+func outcome(r road, pending, done, failed int) error {
+	switch {
+	case failed > 0 && done+pending > 0:
+		return &partialError{fmt.Sprintf("%s failed, %d did not", countImages(failed), done+pending)}
+	case failed > 0:
+		return fmt.Errorf("%s failed, and no other was changed", countImages(failed))
+	case r.check && pending > 0:
+		return errFindings
+	}
+	return nil
+}
+
+// openJournal makes the journal of a run, at path or where journals are kept.
+func openJournal(env *Env, path, verb, command string) (*journal.Journal, error) {
+	if path == "" {
+		var err error
+		if path, err = env.journalDir(); err != nil {
+			return nil, err
+		}
+	}
+	return journal.Create(path, verb, command, env.Now)
+}
+
+// countImages is a number of images in words.
+func countImages(n int) string {
+	if n == 1 {
+		return "1 image"
+	}
+	return fmt.Sprintf("%d images", n)
+}
+
+func printPlanTo(env *Env, o render.Options, p plan.Plan, hardware [][]string) error {
+	if o.Format == render.FormatTable {
+		return render.PlanText(env.Out, p, hardware, env.colour())
+	}
+	return asUsage(render.PlanData(env.Out, p, o))
+}
+
+// confirm asks on a terminal, and elsewhere demands --yes.
+func confirm(env *Env, r road, n int) error {
+	if r.yes {
+		return nil
+	}
+	if !env.ErrIsTerminal || !env.inIsTerminal() {
+		return usagef("%s would be changed, and there is no terminal to ask at; add --yes, or --dry-run to see the plan only", countImages(n))
+	}
+	fmt.Fprintf(env.Err, "Change %s? [y/N] ", countImages(n))
+	answer, err := bufio.NewReader(env.In).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("declined; nothing was changed")
+	}
+	return nil
+}
+
+// savePlan writes a plan for apply --plan. The file must not be there: a plan
+// that was agreed on is not to be replaced by accident.
+func savePlan(path string, p plan.Plan) error {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return usagef("--out: %v", err)
+	}
+	_, err = file.Write(append(data, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+// loadPlan reads a saved plan.
+func loadPlan(path string) (plan.Plan, error) {
+	var p plan.Plan
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return p, usagef("--plan: %v", err)
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, usagef("--plan %s: %v", path, err)
+	}
+	if p.Version != plan.Version {
+		return p, usagef("--plan %s: version %d, and this program reads version %d", path, p.Version, plan.Version)
+	}
+	return p, nil
+}

@@ -1,0 +1,78 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"glance-profile/internal/plan"
+)
+
+// changeLines are the openstack lines for one image's changes, or for volumes
+// made from it.
+func changeLines(img plan.Image, volumes bool) []string {
+	set, unset := []string{"openstack", "image", "set"}, []string{"openstack", "image", "unset"}
+	option := "--property"
+	last := shellQuote(img.ID)
+	if volumes {
+		set, unset = []string{"openstack", "volume", "set"}, []string{"openstack", "volume", "unset"}
+		option, last = "--image-property", `"$VOLUME"`
+	}
+	nSet, nUnset := len(set), len(unset)
+	for _, c := range img.Changes {
+		switch {
+		case volumes && plan.IsBase(c.Property):
+		case c.Property == "tags":
+			before, _ := c.Before.([]string)
+			after, _ := c.After.([]string)
+			set = append(set, each("--tag", without(after, before))...)
+			unset = append(unset, each("--tag", without(before, after))...)
+		case c.Property == "os_hidden":
+			set = append(set, map[bool]string{true: "--hidden", false: "--unhidden"}[c.After == true])
+		case c.Property == "name":
+			set = append(set, valued("--name", fmt.Sprint(c.After))...)
+		case c.After == nil:
+			unset = append(unset, valued(option, c.Property)...)
+		case plan.IsBase(c.Property):
+			set = append(set, openstackOption(c)...)
+		default:
+			set = append(set, valued(option, fmt.Sprintf("%s=%s", c.Property, c.After))...)
+		}
+	}
+	var lines []string
+	if len(set) > nSet {
+		lines = append(lines, join(set)+" "+last)
+	}
+	if len(unset) > nUnset {
+		lines = append(lines, join(unset)+" "+last)
+	}
+	return lines
+}
+
+func each(option string, values []string) []string {
+	var words []string
+	for _, v := range values {
+		words = append(words, valued(option, v)...)
+	}
+	return words
+}
+
+// valued is an option with its value: in one word where the standard client
+// would take the value for an option.
+func valued(option, value string) []string {
+	if strings.HasPrefix(value, "-") {
+		return []string{option + "=" + value}
+	}
+	return []string{option, value}
+}
+
+// without returns the words of a that are not in b.
+func without(a, b []string) []string {
+	var rest []string
+	for _, word := range a {
+		if !slices.Contains(b, word) {
+			rest = append(rest, word)
+		}
+	}
+	return rest
+}
