@@ -2,7 +2,6 @@ package hardware
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -219,10 +218,3 @@ func onOff(on bool, yes, no string) string {
 	}
 	return no
 }
-
-// Fields are the names of the columns of results, in the order of their JSON.
-func Fields() []string {
-	return slices.Clone(fields[:])
-}
-
-var fields = [...]string{"image_id", "image_name", "nova", "builds", "starts", "refusal", "machine", "traits", "filter", "no_effect"}

@@ -94,6 +94,12 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
+// Fields are the names of a result's members, in the order of its JSON, without
+// explain.
+func Fields() []string {
+	return []string{"image_id", "image_name", "nova", "builds", "starts", "refusal", "machine", "traits", "filter", "no_effect"}
+}
+
 // Party is who refuses a machine.
 type Party string
 

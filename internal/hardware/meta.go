@@ -58,8 +58,8 @@ type meta struct {
 	numaMem  []value
 }
 
-// legacyNames are names that still count, and those that they became.
-// Source: nova/objects/image_meta.py ImageMetaProps._legacy_property_map.
+// currentName returns what a legacy name that still counts has become, or the
+// name itself. Source: nova/objects/image_meta.py ImageMetaProps._legacy_property_map.
 func currentName(name string) string {
 	if d, ok := property.Lookup(name); ok && d.Current != "" {
 		return d.Current
