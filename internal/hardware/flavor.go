@@ -90,8 +90,8 @@ func (b *builder) memoryEncryption(machine *string) (bool, *Refusal) {
 	}
 	if b.meta.text("hw_firmware_type") != "uefi" {
 		return false, b.refuse("FlavorImageConflict", []string{spec, name, "hw_firmware_type"},
-			"Memory encryption requested but image doesn't have 'hw_firmware_type' property set to 'uefi'%s: set hw_firmware_type=uefi and hw_machine_type=q35, or remove %s",
-			b.release.uefiHint, b.firstSet(name, spec))
+			"Memory encryption requested but image doesn't have 'hw_firmware_type' property set to 'uefi': set hw_firmware_type=uefi and hw_machine_type=q35, or remove %s",
+			b.firstSet(name, spec))
 	}
 	written := b.meta.has("hw_machine_type")
 	if machine == nil && written {

@@ -60,8 +60,6 @@ type release struct {
 	// lacksTraits are traits that the release's os-traits does not have yet, for
 	// want of which the image prefilter asks for nothing at all.
 	lacksTraits []string
-	// uefiHint ends the message on memory encryption without UEFI.
-	uefiHint string
 }
 
 var (
@@ -70,17 +68,15 @@ var (
 	preIGB    = []string{"COMPUTE_NET_VIF_MODEL_IGB"}
 )
 
-const volumeHint = " or volume-backed instance was requested"
-
 // releases are in the order of their age. 26.2.2 and 31.0.0 are held to Nova's
 // own code, those between follow its history.
 var releases = [...]release{
 	{name: "zed", alias: "2022.2", major: 26, hyperV: oldHyperV, autoVIOMMU: "intel", lacksTraits: preIGB},
 	{name: "2023.1", alias: "antelope", major: 27, hyperV: oldHyperV, autoVIOMMU: "virtio", lacksTraits: preIGB},
-	{name: "2023.2", alias: "bobcat", major: 28, hyperV: oldHyperV, autoVIOMMU: "virtio", lacksTraits: preIGB, uefiHint: volumeHint},
-	{name: "2024.1", alias: "caracal", major: 29, hyperV: hyperV, autoVIOMMU: "virtio", lacksTraits: preIGB, uefiHint: volumeHint},
-	{name: "2024.2", alias: "dalmatian", major: 30, hyperV: hyperV, tpmModelTraits: true, autoVIOMMU: "virtio", lacksTraits: preIGB, uefiHint: volumeHint},
-	{name: "2025.1", alias: "epoxy", major: 31, hyperV: hyperV, tpmModelTraits: true, autoVIOMMU: "virtio", uefiHint: volumeHint},
+	{name: "2023.2", alias: "bobcat", major: 28, hyperV: oldHyperV, autoVIOMMU: "virtio", lacksTraits: preIGB},
+	{name: "2024.1", alias: "caracal", major: 29, hyperV: hyperV, autoVIOMMU: "virtio", lacksTraits: preIGB},
+	{name: "2024.2", alias: "dalmatian", major: 30, hyperV: hyperV, tpmModelTraits: true, autoVIOMMU: "virtio", lacksTraits: preIGB},
+	{name: "2025.1", alias: "epoxy", major: 31, hyperV: hyperV, tpmModelTraits: true, autoVIOMMU: "virtio"},
 }
 
 // releaseOf returns what is known of a release; of the newest for "" and for
