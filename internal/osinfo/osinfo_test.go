@@ -153,6 +153,10 @@ func TestSuggest(t *testing.T) {
 		{"freebsd 14.2", "freebsd14.2"},
 		{"flatcar", "flatcar"},
 		{"Amazon Linux 2023", "amzn2023"},
+		{"Kali 2024.1", "kali"},
+		{"talos1.7.0", "talos"},
+		{"flatcar3815.2.0", "flatcar"},
+		{"gentoo2024", "gentoo"},
 		{"fortios", ""},
 		{"x", ""},
 		{"", ""},
@@ -167,6 +171,14 @@ func TestSuggest(t *testing.T) {
 		if first != c.want {
 			t.Errorf("Suggest(%q) = %q, want %q first", c.text, got, c.want)
 		}
+	}
+}
+
+// Its releases come in three streams, of which the number does not tell one.
+func TestSuggestNamesEveryStreamOfFedoraCoreOS(t *testing.T) {
+	got := strings.Join(Builtin().Suggest("Fedora CoreOS 40", 3), " ")
+	if want := "fedora-coreos-next fedora-coreos-stable fedora-coreos-testing"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -30,7 +30,7 @@ func (db *DB) Suggest(text string, limit int) []string {
 		if strings.HasSuffix(o.ShortID, "unknown") {
 			continue
 		}
-		if rank, ok := o.resemblance(key, distros, version); ok {
+		if rank, ok := o.resemblance(key, distros, version, db.versions[o.Distro] == nil); ok {
 			guesses = append(guesses, guess{o, rank})
 		}
 	}
@@ -56,13 +56,14 @@ func (db *DB) Suggest(text string, limit int) []string {
 const (
 	same     = iota // the same but for signs and capitals, or another spelling
 	release         // a release of the version asked for: rhel9.6 for rhel9
-	parent          // the version of the release asked for: debian12 for debian12.5
+	parent          // the version of the release asked for: debian12 for debian12.5, talos for talos1.7.0
 	nameOnly        // the right system, of which no version was asked for
 	slip            // letters off; their number is added
 )
 
-// resemblance tells how a system resembles what was asked for.
-func (o *OS) resemblance(key string, distros []string, version string) (rank int, ok bool) {
+// resemblance tells how a system resembles what was asked for. Unnumbered is that
+// no release of its distribution is listed: the system then stands for them all.
+func (o *OS) resemblance(key string, distros []string, version string, unnumbered bool) (rank int, ok bool) {
 	ids := append([]string{o.ShortID}, o.Aliases...)
 	for _, id := range ids {
 		simple := simplify(id)
@@ -72,7 +73,7 @@ func (o *OS) resemblance(key string, distros []string, version string) (rank int
 			return same, true
 		}
 	}
-	named := slices.Contains(distros, o.LibosinfoDistro) || slices.Contains(distros, o.Distro)
+	named := o.Distro != "" && (slices.Contains(distros, o.LibosinfoDistro) || slices.Contains(distros, o.Distro))
 	if named && version != "" {
 		own := o.plainVersion()
 		switch {
@@ -80,7 +81,7 @@ func (o *OS) resemblance(key string, distros []string, version string) (rank int
 			return same, true
 		case strings.HasPrefix(own, version+"."):
 			return release, true
-		case own != "" && strings.HasPrefix(version, own+"."):
+		case unnumbered, own != "" && strings.HasPrefix(version, own+"."):
 			return parent, true
 		}
 	}
@@ -139,6 +140,7 @@ var otherNames = [...]struct {
 	{"alpine", []string{"alpinelinux"}},
 	{"arch", []string{"archlinux"}},
 	{"centosstream", []string{"centos"}},
+	{"fedoracoreos", []string{"fedora-coreos"}},
 	{"oracle", []string{"ol"}},
 	{"oraclelinux", []string{"ol"}},
 	{"redhat", []string{"rhel"}},
