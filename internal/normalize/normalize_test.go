@@ -109,6 +109,7 @@ func TestDistributions(t *testing.T) {
 		{"os_distro=centos/rhel", "?ambiguous os_distro centos,rhel"},
 		{"os_distro=poplar-ubuntu", "?unknown os_distro ubuntu"},
 		{"os_distro=kubuntu", "?unknown os_distro"},
+		{"os_distro=centos-7-docker-20.10", "?unknown os_distro centos"},
 		{"os_distro=", "?unknown os_distro"},
 		{"os_distro=linux", "?unknown os_distro"},
 		{"os_distro=linux|name=Ubuntu 20.04", "?unknown os_distro ubuntu"},
@@ -169,6 +170,8 @@ func TestVersions(t *testing.T) {
 		{"os_version=22.04", "?unknown os_version"},
 		{"os_version=centos7.6|name=cirros-0.5.2", "?conflict os_version"},
 		{"os_version=22.04 LTS|name=Ubuntu 22.04", "os_version=22.04"},
+		{"os_distro=windows|os_version=Server 2012|name=Windows Server 2012 R2", "os_version=2012; ?conflict os_version 2012r2"},
+		{"os_distro=rhel|os_version=9|name=rhel-9.4-x86_64", ""},
 	})
 }
 

@@ -99,7 +99,7 @@ var spellings = [...]struct {
 // noise are words that tell nothing of which system it is: editions, kinds of
 // images, formats.
 var noise = words("ami azure bare base bios bits box build byol cloud cloudimage cloudimg cloudinit cn community container core " +
-	"custom data datacenter dc de default desktop docker ed edition education efi en english ent enterprise " +
+	"custom data datacenter dc de default desktop ed edition education efi en english ent enterprise " +
 	"essentials eval evaluation experience final full g2 ga generic genericcloud gnu golden guest home host hvm " +
 	"hypervisor image images img international iso kvm leap legacy licence license licensed live ltsb ltsc mbr " +
 	"minimal multi n oem official openstack os ova partition plain preview pro professional qcow qcow2 qemu raw rel " +
@@ -108,7 +108,7 @@ var noise = words("ami azure bare base bios bits box build byol cloud cloudimage
 
 // nameNoise are further words that tell nothing where they stand in the name of
 // an image.
-var nameNoise = words("backup btrfs copy current daily demo disk disk1 ext4 gen1 gen2 latest lvm my new nightly old private prod production public " +
+var nameNoise = words("backup btrfs copy current daily demo disk disk1 docker ext4 gen1 gen2 latest lvm my new nightly old private prod production public " +
 	"stable test testing tmp uec vmware xfs")
 
 // ofServers are the words of noise that only a Windows for servers has.

@@ -67,7 +67,7 @@ func (s *state) system() {
 	version := s.version(v, distro, how)
 	s.kind(t, d, distro, how, version)
 	s.place(d, v, distro, how, version)
-	s.contradictions(distro, how)
+	s.contradictions(distro, how, version)
 }
 
 // how a distribution is known.
@@ -543,9 +543,12 @@ func optional(value string) []string {
 }
 
 // contradictions reports where what stands does not go together.
-func (s *state) contradictions(distro string, how how) {
+func (s *state) contradictions(distro string, how how, version string) {
 	if distro == "" {
 		return
+	}
+	if t := s.versionTestimony(distro); version != "" && t.settled() && t.value != version && !pointOf(t.value, version) && !pointOf(version, t.value) {
+		s.report(Conflict, "os_version", s.props["os_version"], []string{t.value}, "os_version is %s, and %s says %s", version, strings.Join(t.from, ", "), t.value)
 	}
 	if how == stands || how == reads {
 		if t := s.distroTestimony(); t.settled() && !sameSystem(t.value, distro) {
