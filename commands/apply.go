@@ -103,6 +103,12 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 	if c.NArg() > 0 || c.Bool("all") || c.Bool("mine") || len(c.StringSlice("where")) > 0 {
 		return usagef("--plan has its images already; leave names, --all, --mine and --where out")
 	}
+	for _, name := range []string{"profile", "profile-file", "with", "property", "unset", "tag", "untag", "name", "min-disk", "min-ram", "public", "private",
+		"community", "shared", "protected", "unprotected", "hidden", "unhidden", "only-missing", "prune", "from"} {
+		if c.IsSet(name) {
+			return usagef("--plan has its changes already; leave --%s out", name)
+		}
+	}
 	p, err := loadPlan(c.String("plan"))
 	if err != nil {
 		return err
@@ -118,13 +124,34 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 			return usagef("--plan: image %s is to be %sd, and a saved plan may only change images", img.ID, img.Action)
 		case img.Endpoint != s.Endpoint:
 			return usagef("--plan was made for the image service %s, and this is %s", img.Endpoint, s.Endpoint)
+		case img.Project != s.ProjectID:
+			return usagef("--plan was made in the project %s, and this is %s; choose the cloud with --os-cloud", img.Project, s.ProjectID)
+		}
+		if err := checkValues(env, img, c.Bool("force")); err != nil {
+			return err
 		}
 	}
 	todo := pending{images: p.Images}
-	if err := todo.readMachines(c.Context, s, r); err != nil {
-		return err
-	}
+	todo.readMachines(c.Context, env, s, r)
+	r.onLost = "an image that has changed since is left as it is: make a new plan for it"
 	return carryOut(c.Context, env, s, r, todo)
+}
+
+// checkValues refuses values of a plan that no image can be given: it may have
+// been edited by hand.
+func checkValues(env *Env, img plan.Image, force bool) error {
+	for _, c := range img.Changes {
+		text, ok := c.After.(string)
+		if !ok || plan.IsBase(c.Property) {
+			continue
+		}
+		for _, f := range property.Check(c.Property, text) {
+			if f.Severity == property.Error && !f.RefusedByGlance() && !force {
+				return usagef("--plan: image %s: %s; --force overrides", img.ID, render.FindingLine(f))
+			}
+		}
+	}
+	return nil
 }
 
 // applying is what `apply` wants of each image.
@@ -192,6 +219,8 @@ func readApply(c *cli.Context, env *Env) (*applying, error) {
 		return nil, usagef("--profile none is for create")
 	case a.prune && len(a.profiles) == 0:
 		return nil, usagef("--prune goes with --profile")
+	case (len(a.with) > 0 || c.IsSet("profile-file")) && len(a.profiles) == 0:
+		return nil, usagef("--with and --profile-file go with --profile")
 	case len(a.profiles)+len(a.properties)+len(a.unset)+len(a.tag)+len(a.untag)+len(a.base) == 0:
 		return nil, usagef("nothing to set: give --profile, --property, --unset, --tag, --untag, --name, --min-disk, --min-ram, a visibility, protection or hiding")
 	}
@@ -224,8 +253,16 @@ func (a *applying) check() error {
 			return usagef("--unset %s: it is set by Glance alone, which lets nobody remove it", name)
 		}
 	}
-	for _, tag := range append(slices.Clone(a.tag), a.untag...) {
-		if err := checkTag(tag); err != nil {
+	for _, tag := range a.tag {
+		if err := checkTag("tag", tag); err != nil {
+			return err
+		}
+		if slices.Contains(a.untag, tag) {
+			return usagef("--tag %s and --untag %s contradict each other", tag, tag)
+		}
+	}
+	for _, tag := range a.untag {
+		if err := checkTag("untag", tag); err != nil {
 			return err
 		}
 	}
@@ -281,7 +318,7 @@ func (a *applying) decide(img image.Image) (plan.Image, []string, error) {
 	}
 	p := plan.Set(img, wanted, a.onlyMissing)
 	if a.prune {
-		for _, name := range contradicting(img, p) {
+		for _, name := range contradicting(img, p, wanted) {
 			wanted = append(wanted, plan.Wanted{Property: name, After: nil, Why: "contradicts the profile (--prune)"})
 		}
 		p = plan.Set(img, wanted, a.onlyMissing)
@@ -303,8 +340,8 @@ func (a *applying) worse(img image.Image, p plan.Image) error {
 }
 
 // contradicting lists the hw_* properties that the image has beyond what is
-// set, and with which the outcome has findings that it does not have without.
-func contradicting(img image.Image, p plan.Image) []string {
+// wanted, and with which the outcome has findings that it does not have without.
+func contradicting(img image.Image, p plan.Image, wanted []plan.Wanted) []string {
 	var names []string
 	outcome := plan.After(img, p)
 	count := func(img image.Image) int {
@@ -317,7 +354,7 @@ func contradicting(img image.Image, p plan.Image) []string {
 		return n
 	}
 	for _, name := range sortedKeys(img.Properties) {
-		set := slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.Property == name })
+		set := slices.ContainsFunc(wanted, func(w plan.Wanted) bool { return w.Property == name })
 		if !strings.HasPrefix(name, "hw_") || set {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"strings"
@@ -32,31 +33,40 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 			return err
 		}
 		env.note("plan of %s saved in %s", countImages(len(images)), r.out)
-		return outcome(r, len(images), 0, failed)
+		return outcome(r, len(images), todo.right, failed)
 	case r.openstack, r.volumes:
 		for _, img := range images {
-			for _, line := range changeLines(img, r.volumes) {
+			lines, left := changeLines(img, r.volumes)
+			for _, name := range left {
+				env.warn("image %s (%s): the openstack client cannot name the property %s, which the lines leave out", img.Name, img.ID, render.Quoted(name))
+			}
+			for _, line := range lines {
 				if _, err := fmt.Fprintln(env.Out, line); err != nil {
 					return err
 				}
 			}
 		}
-		return outcome(r, len(images), 0, failed)
+		return outcome(r, len(images), todo.right, failed)
 	case r.readOnly():
 		if err := printPlanTo(env, r.output, p, todo.hardware); err != nil {
 			return err
 		}
-		return outcome(r, len(images), 0, failed)
+		return outcome(r, len(images), todo.right, failed)
 	case len(images) == 0:
 		env.note("nothing to do")
-		return outcome(r, 0, 0, failed)
+		if r.output.Format != render.FormatTable {
+			if err := printPlanTo(env, r.output, p, nil); err != nil {
+				return err
+			}
+		}
+		return outcome(r, 0, todo.right, failed)
 	}
 	if !r.yes || !env.quiet { // nobody is asked to agree to what was not shown
 		if err := render.PlanText(env.messages(), p, todo.hardware, env.colourErr()); err != nil {
 			return err
 		}
 	}
-	if err := confirm(env, r, len(images)); err != nil {
+	if err := confirm(ctx, env, r, images); err != nil {
 		return err
 	}
 	log, err := openJournal(env, r.journal, r.verb, r.command)
@@ -87,6 +97,12 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 	}
 	env.note("%s done, %d unchanged, %d failed, %d not begun; journal %s",
 		countImages(report.Done), report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
+	if report.Lost > 0 && r.onLost != "" {
+		env.note("%s", r.onLost)
+	}
+	if report.Done > 0 && r.onDone != "" {
+		env.note("%s", r.onDone)
+	}
 	if r.output.Format != render.FormatTable {
 		p.Images = report.Images
 		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
@@ -102,7 +118,7 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 	case applyErr != nil:
 		return applyErr
 	}
-	return outcome(road{}, 0, report.Done+report.Unchanged, failed+report.Failed+report.Lost+report.Skipped)
+	return outcome(road{}, 0, report.Done+report.Unchanged+todo.right, failed+report.Failed+report.Lost+report.Skipped)
 }
 
 // outcome turns counts into the error that carries the exit code.
@@ -144,21 +160,44 @@ func printPlanTo(env *Env, o render.Options, p plan.Plan, hardware [][]string) e
 	return asUsage(render.PlanData(env.Out, p, o))
 }
 
+// toDo says in words what is to be done to how many images.
+func toDo(images []plan.Image) string {
+	counts := map[string]int{}
+	for _, img := range images {
+		counts[img.Action]++
+	}
+	var parts []string
+	for _, action := range []string{plan.ActionChange, plan.ActionDelete} {
+		if n := counts[action]; n > 0 {
+			parts = append(parts, action+" "+countImages(n))
+		}
+	}
+	return strings.Join(parts, " and ")
+}
+
 // confirm asks on a terminal, and elsewhere demands --yes.
-func confirm(env *Env, r road, n int) error {
+func confirm(ctx context.Context, env *Env, r road, images []plan.Image) error {
 	if r.yes {
 		return nil
 	}
+	what := toDo(images)
 	if !env.ErrIsTerminal || !env.inIsTerminal() {
-		return usagef("%s would be changed, and there is no terminal to ask at; add --yes, or --dry-run to see the plan only", countImages(n))
+		return usagef("there is no terminal to ask at whether to %s; add --yes, or --dry-run to see the plan only", what)
 	}
-	fmt.Fprintf(env.Err, "Change %s? [y/N] ", countImages(n))
-	answer, err := bufio.NewReader(env.In).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("declined; nothing was changed")
+	fmt.Fprintf(env.Err, "%s? [y/N] ", strings.ToUpper(what[:1])+what[1:])
+	answered := make(chan string, 1)
+	go func() { // ends with the program where Ctrl-C comes first
+		answer, _ := bufio.NewReader(env.In).ReadString('\n')
+		answered <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(env.Err)
+		return errors.New("interrupted; nothing was changed")
+	case answer := <-answered:
+		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+			return errors.New("declined; nothing was changed")
+		}
 	}
 	return nil
 }
@@ -181,18 +220,27 @@ func savePlan(path string, p plan.Plan) error {
 	return nil
 }
 
-// loadPlan reads a saved plan.
+// maxPlanBytes bounds a saved plan: that of 100,000 images has some 60 MiB.
+const maxPlanBytes = 512 << 20
+
+// loadPlan reads a saved plan, and refuses one that no --out has written.
 func loadPlan(path string) (plan.Plan, error) {
 	var p plan.Plan
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return p, usagef("--plan: %v", err)
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
+	defer file.Close()
+	dec := json.NewDecoder(io.LimitReader(file, maxPlanBytes))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
 		return p, usagef("--plan %s: %v", path, err)
 	}
 	if p.Version != plan.Version {
 		return p, usagef("--plan %s: version %d, and this program reads version %d", path, p.Version, plan.Version)
+	}
+	if err := p.Check(); err != nil {
+		return p, usagef("--plan %s: %v", path, err)
 	}
 	return p, nil
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"glance-profile/internal/apply"
-	"glance-profile/internal/glance"
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
 	"glance-profile/internal/plan"
@@ -60,9 +58,12 @@ type road struct {
 	openstack, volumes bool
 	jobs               int
 	noHardware         bool
-	force              bool // overwrite what somebody else has changed
-	output             render.Options
-	command            string
+	// onDone is told where images were changed, onLost where somebody else had
+	// changed them since they were planned for.
+	onDone, onLost string
+	force          bool // overwrite what somebody else has changed
+	output         render.Options
+	command        string
 }
 
 // readOnly reports whether nothing is to be changed.
@@ -86,7 +87,7 @@ func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
 	if r.jobs < 1 || r.jobs > 64 {
 		return r, usagef("--jobs %d: from 1 to 64 images at once", r.jobs)
 	}
-	for _, name := range []string{"out", "journal"} {
+	for _, name := range []string{"out", "journal", "from", "plan", "map"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return r, usagef("--%s is empty; give it a value or leave it out", name)
 		}
@@ -142,8 +143,9 @@ type pending struct {
 	// it is empty unless withHardware is set before.
 	hardware     [][]string
 	withHardware bool
-	// failed counts the images that could not be planned for.
-	failed int
+	// failed counts the images that could not be planned for, right those that
+	// are as they shall be.
+	failed, right int
 	// listings are the queries that list the images, none where they are not
 	// known.
 	listings []url.Values
@@ -152,7 +154,7 @@ type pending struct {
 // selectAndPlan asks Glance for the images and decides on each. Refusals and
 // names that lead nowhere are told at once and counted.
 func selectAndPlan(ctx context.Context, env *Env, s *session, r road, q selection.Query, d decide) (pending, error) {
-	q.Project, q.Admin = s.ProjectID, s.IsAdmin()
+	q.Project, q.Admin, q.Jobs = s.ProjectID, s.IsAdmin(), r.jobs
 	found, err := selection.Select(ctx, s.glance, q)
 	if err != nil {
 		return pending{}, err
@@ -188,6 +190,7 @@ func (todo *pending) decide(env *Env, d decide, images ...image.Image) {
 		case len(p.Changes) > 0:
 			todo.add(img, p)
 		default:
+			todo.right++
 			env.detail("image %s (%s): nothing to do", img.Name, img.ID)
 		}
 	}
@@ -208,36 +211,41 @@ func machineDiff(img image.Image, p plan.Image) []string {
 }
 
 // readMachines finds out what plans that were made elsewhere do to the machines
-// of their images: those are read one by one, or listed where they are many.
-// Images that are not there say nothing.
-func (todo *pending) readMachines(ctx context.Context, s *session, r road) error {
+// of their images: those are read one by one, or listed where they are many. It
+// only tells people more, so images that cannot be read say nothing.
+func (todo *pending) readMachines(ctx context.Context, env *Env, s *session, r road) {
 	if !r.showsHardware() {
-		return nil
+		return
 	}
-	held := map[string]image.Image{}
-	if len(todo.images) <= maxSingleReads {
-		for _, p := range todo.images {
-			if img, err := s.glance.Get(ctx, p.ID); err == nil {
-				held[p.ID] = img
-			} else if glance.Status(err) != http.StatusNotFound {
-				return fmt.Errorf("read image %s: %w", p.ID, err)
-			}
-		}
-	} else {
-		for img, err := range s.glance.List(ctx, url.Values{"limit": {"1000"}}) {
-			if err != nil {
-				return err
-			}
-			held[img.ID] = img
+	of := map[string][]int{}
+	for i, p := range todo.images {
+		if p.Action == plan.ActionChange {
+			of[p.ID] = append(of[p.ID], i)
 		}
 	}
 	todo.hardware = make([][]string, len(todo.images))
-	for i, p := range todo.images {
-		if img, ok := held[p.ID]; ok && p.Action == plan.ActionChange {
-			todo.hardware[i] = machineDiff(img, p)
+	see := func(img image.Image) {
+		for _, i := range of[img.ID] {
+			todo.hardware[i] = machineDiff(img, todo.images[i])
 		}
 	}
-	return nil
+	if len(of) <= maxSingleReads {
+		for id := range of {
+			if img, err := s.glance.Get(ctx, id); err == nil {
+				see(img)
+			} else {
+				env.detail("image %s: %v", id, err)
+			}
+		}
+		return
+	}
+	for img, err := range s.glance.List(ctx, url.Values{"limit": {"1000"}}) {
+		if err != nil {
+			env.detail("%v", err)
+			return
+		}
+		see(img)
+	}
 }
 
 // fromListing decides on the images of a saved listing, without a cloud.
@@ -247,6 +255,12 @@ func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pe
 		return pending{}, err
 	}
 	defer file.Close()
+	switch {
+	case q.Mine:
+		return pending{}, usagef("--mine asks for a project, which a saved listing has not; use --where owner=ID")
+	case r.out != "":
+		return pending{}, usagef("--out saves a plan for the images of a cloud, and --from has none; leave one of the two out")
+	}
 	todo := pending{withHardware: r.showsHardware()}
 	for img, err := range selection.Filter(savedImages(env, path, file), q) {
 		var missing *selection.NameError
@@ -259,6 +273,9 @@ func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pe
 		default:
 			todo.decide(env, d, img)
 		}
+	}
+	if len(todo.images)+todo.failed+todo.right == 0 {
+		env.note("no image matches")
 	}
 	return todo, nil
 }

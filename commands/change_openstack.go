@@ -9,8 +9,15 @@ import (
 )
 
 // changeLines are the openstack lines for one image's changes, or for volumes
-// made from it.
-func changeLines(img plan.Image, volumes bool) []string {
+// made from it. left names the properties that the client cannot set, since it
+// takes what stands behind the first = for the value.
+func changeLines(img plan.Image, volumes bool) (lines, left []string) {
+	if img.Action == plan.ActionDelete {
+		if volumes {
+			return nil, nil
+		}
+		return deletionLines(img), nil
+	}
 	set, unset := []string{"openstack", "image", "set"}, []string{"openstack", "image", "unset"}
 	option := "--property"
 	last := shellQuote(img.ID)
@@ -30,24 +37,43 @@ func changeLines(img plan.Image, volumes bool) []string {
 		case c.Property == "os_hidden":
 			set = append(set, map[bool]string{true: "--hidden", false: "--unhidden"}[c.After == true])
 		case c.Property == "name":
-			set = append(set, valued("--name", fmt.Sprint(c.After))...)
+			name, _ := c.After.(string)
+			set = append(set, valued("--name", name)...)
 		case c.After == nil:
 			unset = append(unset, valued(option, c.Property)...)
 		case plan.IsBase(c.Property):
 			set = append(set, openstackOption(c)...)
+		case strings.Contains(c.Property, "="):
+			left = append(left, c.Property)
 		default:
 			set = append(set, valued(option, fmt.Sprintf("%s=%s", c.Property, c.After))...)
 		}
 	}
-	var lines []string
 	if len(set) > nSet {
 		lines = append(lines, join(set)+" "+last)
 	}
 	if len(unset) > nUnset {
 		lines = append(lines, join(unset)+" "+last)
 	}
-	return lines
+	return lines, left
 }
+
+// deletionLines take an image away that a run has made, its protection and the
+// order to delete its volume's key with it first.
+func deletionLines(img plan.Image) []string {
+	var lines []string
+	for _, c := range img.Changes {
+		switch {
+		case c.Property == "protected" && c.Before == true:
+			lines = append(lines, join([]string{"openstack", "image", "set", "--unprotected", img.ID}))
+		case c.Property == "cinder_encryption_key_deletion_policy" && c.Before != nil:
+			lines = append(lines, join([]string{"openstack", "image", "unset", "--property", c.Property, img.ID}))
+		}
+	}
+	return append(lines, join([]string{"openstack", "image", "delete", img.ID}))
+}
+
+// each is an option once for each of some values.
 
 func each(option string, values []string) []string {
 	var words []string

@@ -259,7 +259,7 @@ func (o createOptions) check() error {
 		return usagef("--try-time %v: from 1s to 1h", o.tryTime)
 	}
 	for _, tag := range o.tags {
-		if err := checkTag(tag); err != nil {
+		if err := checkTag("tag", tag); err != nil {
 			return err
 		}
 	}
@@ -267,9 +267,9 @@ func (o createOptions) check() error {
 }
 
 // checkTag refuses a tag that Glance would not take.
-func checkTag(tag string) error {
+func checkTag(option, tag string) error {
 	if n := utf8.RuneCountInString(tag); n == 0 || n > maxNameLength {
-		return usagef("--tag: a tag has from 1 to %d characters", maxNameLength)
+		return usagef("--%s: a tag has from 1 to %d characters", option, maxNameLength)
 	}
 	return nil
 }

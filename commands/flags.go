@@ -1,8 +1,11 @@
 package commands
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -132,8 +135,23 @@ func isSecret(name string) bool {
 	return false
 }
 
-// shellQuote writes a word so that a POSIX shell reads it back as it is.
+// shellQuote writes a word so that a shell reads it back as it is: a POSIX one,
+// but where it holds control characters, which no terminal is to see.
 func shellQuote(word string) string {
+	if strings.ContainsFunc(word, unicode.IsControl) || !utf8.ValidString(word) {
+		var b strings.Builder
+		for i := range len(word) {
+			switch c := word[i]; {
+			case c == '\'' || c == '\\':
+				b.WriteString("\\" + string(c))
+			case c < ' ' || c >= 0x7f:
+				fmt.Fprintf(&b, "\\x%02x", c)
+			default:
+				b.WriteByte(c)
+			}
+		}
+		return "$'" + b.String() + "'"
+	}
 	plain := word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%") == ""
 	if plain {
 		return word

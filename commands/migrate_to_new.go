@@ -135,7 +135,7 @@ func copyImage(ctx context.Context, env *Env, s *session, r road, old image.Imag
 		return err
 	}
 	if len(planned) > 1 {
-		if err := confirm(env, r, 1); err != nil {
+		if err := confirm(ctx, env, r, planned[1:]); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,8 @@ func printToNew(env *Env, planned []plan.Image, old image.Image) error {
 	}
 	for _, img := range planned[1:] {
 		lines[len(lines)-1] += " &&"
-		lines = append(lines, changeLines(img, false)...)
+		more, _ := changeLines(img, false)
+		lines = append(lines, more...)
 	}
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(env.Out, line); err != nil {

@@ -75,10 +75,8 @@ func runMigrate(c *cli.Context, env *Env) error {
 	case c.Bool("hide-old"):
 		return usagef("--hide-old goes with --to-new")
 	}
-	err = runChange(c, env, r, migrate)
-	if err == nil && !r.readOnly() && !c.IsSet("from") {
-		env.note("servers already built from the image keep their buses: nova-manage image_property set (stopped), or openstack server rebuild; " +
-			"volumes made from it: openstack volume set --image-property hw_disk_bus=virtio VOLUME (--print-openstack-volume gives the lines)")
-	}
-	return err
+	bus := map[string]string{"": "virtio"}[o.Bus] + o.Bus
+	r.onDone = "servers already built from the image keep their buses: nova-manage image_property set (stopped), or openstack server rebuild; " +
+		"volumes made from it: openstack volume set --image-property hw_disk_bus=" + bus + " --image-property hw_scsi_model=virtio-scsi --image-property hw_vif_model=virtio VOLUME"
+	return runChange(c, env, r, migrate)
 }

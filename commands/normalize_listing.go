@@ -93,7 +93,11 @@ func (l *listing) print(c *cli.Context, r road, in io.Reader, out io.Writer) err
 				l.failed++
 				return nil
 			}
-			for _, line := range changeLines(p, r.volumes) {
+			lines, left := changeLines(p, r.volumes)
+			for _, name := range left {
+				l.env.warn("image %s (%s): the openstack client cannot name the property %s, which the lines leave out", p.Name, p.ID, render.Quoted(name))
+			}
+			for _, line := range lines {
 				if _, err := fmt.Fprintln(out, line); err != nil {
 					return err
 				}

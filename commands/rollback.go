@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"glance-profile/internal/apply"
 	"glance-profile/internal/journal"
 	"glance-profile/internal/plan"
 	"glance-profile/internal/render"
@@ -81,28 +83,77 @@ func runRollback(c *cli.Context, env *Env) error {
 	return rollBack(c.Context, env, s, r, path)
 }
 
+// rollBack takes back what a journal holds of the cloud that is logged in to.
 func rollBack(ctx context.Context, env *Env, s *session, r road, path string) error {
-	entries, err := journal.Load(path)
+	entries, err := journal.LoadEnded(path)
 	if err != nil {
 		return err
 	}
-	back, lost := plan.Invert(journal.Images(entries))
-	failed := 0
-	for _, img := range lost {
-		env.fail(fmt.Errorf("image %s (%s) was deleted, which cannot be taken back", img.Name, img.ID))
-		failed++
-	}
-	for _, img := range back {
-		if img.Endpoint != s.Endpoint {
-			return usagef("journal %s is of the image service %s, and this is %s; choose the cloud with --os-cloud", path, img.Endpoint, s.Endpoint)
+	var here, open []plan.Image
+	elsewhere := 0
+	for _, img := range journal.Images(entries) {
+		if strings.TrimRight(img.Endpoint, "/") != strings.TrimRight(s.Endpoint, "/") {
+			elsewhere++
+			continue
+		}
+		here = append(here, img)
+		if img.Result == nil {
+			open = append(open, img)
 		}
 	}
+	switch {
+	case elsewhere > 0 && len(here) == 0:
+		return usagef("journal %s is of another image service than %s; choose the cloud with --os-cloud", path, s.Endpoint)
+	case elsewhere > 0:
+		env.note("%s of other image services left out; choose their cloud with --os-cloud", countImages(elsewhere))
+	}
+	back, lost := plan.Invert(here)
+	todo := pending{images: back, failed: len(lost)}
+	for _, img := range lost {
+		env.fail(fmt.Errorf("image %s (%s) was deleted, which cannot be taken back", img.Name, img.ID))
+	}
 	env.note("taking back %s", path)
-	todo := pending{images: back, failed: failed}
-	if err := todo.readMachines(ctx, s, r); err != nil {
+	todo.readMachines(ctx, env, s, r)
+	r.onLost = "an image that somebody else has changed since is left as it is; --force overwrites that"
+	if err := carryOut(ctx, env, s, r, todo); err != nil || r.readOnly() {
 		return err
 	}
-	return carryOut(ctx, env, s, r, todo)
+	return lateArrivals(ctx, env, s, open)
+}
+
+// late is how long a request may have been on its way when its run was cut off.
+const late = 3 * time.Second
+
+// lateArrivals looks once more at the images whose requests were under way when
+// the run was cut off: one that was still in the network may have arrived after
+// it was taken back.
+func lateArrivals(ctx context.Context, env *Env, s *session, open []plan.Image) error {
+	if len(open) == 0 {
+		return nil
+	}
+	if err := apply.Sleep(ctx, late); err != nil {
+		return err
+	}
+	arrived := 0
+	for _, p := range open {
+		img, err := s.glance.Get(ctx, p.ID)
+		if err != nil || p.Action != plan.ActionChange {
+			continue
+		}
+		for _, c := range p.Changes {
+			if held := img.Value(c.Property); !plan.Equal(held, c.Before) && plan.Equal(held, c.After) {
+				env.fail(fmt.Errorf("image %s (%s): the request that was under way has arrived after all", img.Name, img.ID))
+				arrived++
+				break
+			}
+		}
+	}
+	if arrived > 0 {
+		return &partialError{fmt.Sprintf("%s changed after the rollback; run it again", countImages(arrived))}
+	}
+	env.note("%s had a request under way when the run was cut off, and none has arrived since; if the network may hold it for longer, run the rollback again",
+		countImages(len(open)))
+	return nil
 }
 
 // journalColumns are those of rollback --list.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"glance-profile/internal/glance"
 	"glance-profile/internal/image"
@@ -46,6 +47,15 @@ func deletable(held image.Image, changes []plan.Change) error {
 		case c.Property == deletionPolicy && got == nil:
 		default:
 			since = append(since, c)
+		}
+	}
+	planned := map[string]bool{}
+	for _, c := range changes {
+		planned[c.Property] = true
+	}
+	for name := range held.Properties {
+		if !planned[name] && !strings.HasPrefix(name, "owner_specified.openstack.") {
+			since = append(since, plan.Change{Property: name, Before: nil})
 		}
 	}
 	if held.Protected && !slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Property == "protected" }) {

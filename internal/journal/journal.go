@@ -188,13 +188,42 @@ func Read(r io.Reader) ([]Entry, error) {
 	return entries, nil
 }
 
+// torn judges what stands behind the last end of a line: the beginning of a line
+// that was cut off counts for nothing, and anything else is no journal.
+func torn(line []byte, number int) error {
+	start := line[:min(len(line), len(lineStart))]
+	if !strings.HasPrefix(lineStart, string(start)) {
+		return fmt.Errorf("line %d: that is no line of a journal", number)
+	}
+	return nil
+}
+
+// maxLine bounds a line, in bytes: an image has at most some 9 MiB of
+// properties under Glance's own limits, and a line holds them twice.
+const maxLine = 64 << 20
+
+// readLine reads to the end of a line. Without one, the error is io.EOF.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxLine:
+			return nil, fmt.Errorf("it is longer than %d bytes", maxLine)
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return line, err
+		}
+	}
+}
+
 // each hands over the entries of a journal one at a time.
 func each(r io.Reader, see func(Entry)) error {
 	buffered := bufio.NewReader(r)
 	for number := 1; ; number++ {
-		line, err := buffered.ReadBytes('\n')
+		line, err := readLine(buffered)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return torn(line, number)
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", number, err)

@@ -135,6 +135,24 @@ func Load(path string) ([]Entry, error) {
 	return entries, nil
 }
 
+// LoadEnded reads the journal of a run that has ended: what a run still does
+// could not be taken back.
+func LoadEnded(path string) ([]Entry, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	defer file.Close()
+	if inUse(file) {
+		return nil, fmt.Errorf("journal %s: its run is still going on; wait for it, or stop it with Ctrl-C", path)
+	}
+	entries, err := Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("journal %s: %w", path, err)
+	}
+	return entries, nil
+}
+
 // Images returns the last state of each change, in the order in which they
 // were begun. An image that several runs have changed is there once for each.
 func Images(entries []Entry) []plan.Image {

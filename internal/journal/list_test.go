@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -144,5 +145,31 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	if err := j.Record(entry("late")); err == nil {
 		t.Error("a closed journal took a line")
+	}
+}
+
+// What a run still does could not be taken back.
+func TestLoadEnded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run.jsonl")
+	run, err := journal.Create(path, "apply", "glance-profile apply", clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Record(at("e", "p", "1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.LoadEnded(path); runtime.GOOS != "windows" && (err == nil || !strings.Contains(err.Error(), "still going on")) {
+		t.Errorf("a journal that is written to: %v", err)
+	}
+	run.Close()
+	if entries, err := journal.LoadEnded(path); err != nil || len(entries) != 1 {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+	// A listing without an end of line is no torn journal.
+	if err := os.WriteFile(path, []byte(`[{"id":"1"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.LoadEnded(path); err == nil || !strings.Contains(err.Error(), "no line of a journal") {
+		t.Errorf("no journal: %v", err)
 	}
 }

@@ -20,6 +20,11 @@ func lock(file *os.File) error {
 	return err
 }
 
+// inUse reports whether a run holds the journal's lock.
+func inUse(file *os.File) bool {
+	return errors.Is(syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
 // syncDir writes a directory's entries to the disk. File systems that cannot
 // (some network ones) answer EINVAL, which loses nothing that they promise.
 func syncDir(path string) error {

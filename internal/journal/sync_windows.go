@@ -8,3 +8,5 @@ func lock(*os.File) error { return nil }
 
 // syncDir does nothing: Windows offers no way to sync a directory.
 func syncDir(string) error { return nil }
+
+func inUse(*os.File) bool { return false }

@@ -126,6 +126,46 @@ func decodeValue(data json.RawMessage) (any, error) {
 	return nil, fmt.Errorf("neither text, whole number, true or false, list nor null")
 }
 
+// Check refuses a plan that none of this program's planners makes: it may have
+// been edited by hand. The error names the image.
+func (p Plan) Check() error {
+	for i, img := range p.Images {
+		where := fmt.Sprintf("image %d of the plan (%q)", i+1, img.ID)
+		switch {
+		case img.Action != ActionCreate && img.Action != ActionChange && img.Action != ActionDelete:
+			return fmt.Errorf("%s: action %q is none of create, change, delete", where, img.Action)
+		case !isID(img.ID):
+			return fmt.Errorf("%s: that is no image's id", where)
+		case img.Action == ActionChange && len(img.Changes) == 0:
+			return fmt.Errorf("%s: it has no changes", where)
+		}
+		seen := map[string]bool{}
+		for _, c := range img.Changes {
+			if seen[c.Property] {
+				return fmt.Errorf("%s: %q is changed twice", where, c.Property)
+			}
+			seen[c.Property] = true
+		}
+	}
+	return nil
+}
+
+// isID tells whether a text has the form of Glance's ids (glance/schema.py):
+// 8-4-4-4-12 hexadecimal digits.
+func isID(text string) bool {
+	if len(text) != 36 {
+		return false
+	}
+	for i, c := range []byte(text) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		digit := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+		if dash != (c == '-') || !dash && !digit {
+			return false
+		}
+	}
+	return true
+}
+
 // Equal compares two values of changes. A list of tags is a set: Glance keeps
 // no order of them.
 func Equal(a, b any) bool {

@@ -71,3 +71,22 @@ func TestEqual(t *testing.T) {
 		}
 	}
 }
+
+// A plan that was edited by hand into something that no planner makes is
+// refused.
+func TestCheck(t *testing.T) {
+	const id = "11111111-1111-4111-8111-111111111111"
+	change := []plan.Change{{Property: "k", After: "1"}}
+	for want, img := range map[string]plan.Image{
+		"":                     {Action: plan.ActionChange, ID: id, Changes: change},
+		"none of create":       {Action: "", ID: id, Changes: change},
+		"no image's id":        {Action: plan.ActionChange, ID: "..", Changes: change},
+		"it has no changes":    {Action: plan.ActionChange, ID: id},
+		`"k" is changed twice`: {Action: plan.ActionChange, ID: id, Changes: append(change, change...)},
+	} {
+		err := plan.Plan{Images: []plan.Image{img}}.Check()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}

@@ -20,7 +20,7 @@ type Wanted struct {
 // property the last counts. With onlyMissing a value that is there is kept,
 // and removals are carried out all the same: a property is there whatever its
 // text, a base field unless it has what Glance gives it by itself (no name, 0,
-// false, no tags).
+// false). Tags are a set, to which one more takes nothing away.
 func Set(img image.Image, wanted []Wanted, onlyMissing bool) Image {
 	p := For(img, ActionChange)
 	last := map[string]Wanted{}
@@ -29,7 +29,7 @@ func Set(img image.Image, wanted []Wanted, onlyMissing bool) Image {
 	}
 	for _, w := range last {
 		before := img.Value(w.Property)
-		if Equal(before, w.After) || onlyMissing && w.After != nil && !missing(w.Property, before) {
+		if Equal(before, w.After) || onlyMissing && w.After != nil && w.Property != "tags" && !missing(w.Property, before) {
 			continue
 		}
 		p.Changes = append(p.Changes, Change{Property: w.Property, Before: before, After: w.After, Why: w.Why})

@@ -44,8 +44,8 @@ func TestSet(t *testing.T) {
 		"no name is not an empty one": {unnamed, []plan.Wanted{{"name", "", ""}}, false, "name <nil> \"\"\n"},
 		"only missing": {img, []plan.Wanted{
 			{"set", "x", ""}, {"empty", "x", ""}, {"added", "1", ""}, {"min_disk", int64(9), ""}, {"min_ram", int64(9), ""},
-			{"protected", true, ""}, {"tags", []string{"c"}, ""}, {"same", nil, ""}, {"visibility", "public", ""},
-		}, true, "added <nil> \"1\"\nmin_ram 0 9\nprotected false true\nsame \"v\" interface {}(nil)\n"},
+			{"protected", true, ""}, {"tags", []string{"a", "b", "c"}, ""}, {"same", nil, ""}, {"visibility", "public", ""},
+		}, true, "added <nil> \"1\"\nmin_ram 0 9\nprotected false true\nsame \"v\" interface {}(nil)\ntags []string{\"a\", \"b\"} []string{\"a\", \"b\", \"c\"}\n"},
 	} {
 		got := lines(plan.Set(test.img, test.wanted, test.onlyMissing))
 		if norm(got) != norm(test.want) {

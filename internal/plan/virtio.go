@@ -71,7 +71,7 @@ func Virtio(img image.Image, o VirtioOptions) (p Image, warnings []string, err e
 	}
 	var wanted []Wanted
 	want := func(name, value, why string) {
-		if get(name) != value {
+		if img.Properties[name] != value { // Nova takes no other case
 			wanted = append(wanted, Wanted{name, value, why})
 		}
 	}

@@ -51,9 +51,11 @@ func (n *Network) Serve(w http.ResponseWriter, req *http.Request, next http.Hand
 	}
 	switch random.IntN(8) {
 	case 0:
+		leave() // the client may be back before this function has ended
 		cut(w)
 	case 1: // only the answer is lost
 		n.pass(httptest.NewRecorder(), req, next)
+		leave()
 		cut(w)
 	case 2: // a gateway lost patience, but the request arrived
 		n.pass(httptest.NewRecorder(), req, next)
@@ -104,14 +106,14 @@ func (n *Network) enter(req *http.Request) (random *rand.Rand, leave func()) {
 	} else {
 		n.count.Hit++
 	}
-	return random, func() {
+	return random, sync.OnceFunc(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.now--
 		if patch {
 			n.busy[key]--
 		}
-	}
+	})
 }
 
 // pass hands a request on, and counts the change if it was one.
