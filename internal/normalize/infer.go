@@ -52,8 +52,9 @@ func (s *state) likely() (t testimony, version string, ok bool) {
 }
 
 func (s *state) inferDistro() {
-	// vmware_ostype is an older name of os_distro, and the new one would beat it.
-	if _, there := s.props["vmware_ostype"]; there || !s.missing("os_distro") {
+	// Nova's VMware driver takes os_distro for the id of a guest system; an
+	// unknown one makes a server fail. Source: nova/virt/vmwareapi/vm_util.py.
+	if s.ofVMware() || !s.missing("os_distro") {
 		return
 	}
 	t, version, ok := s.likely()
@@ -64,6 +65,19 @@ func (s *state) inferDistro() {
 	if ok {
 		s.propose(set("os_distro", value, inferred(t, why)))
 	}
+}
+
+// ofVMware reports whether an image is for VMware.
+func (s *state) ofVMware() bool {
+	if s.hypervisor() == "vmware" {
+		return true
+	}
+	for name := range s.props {
+		if strings.HasPrefix(name, "vmware_") {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *state) inferVersion() {

@@ -98,7 +98,7 @@ func TestLabels(t *testing.T) {
 var labelledSets = []struct {
 	name         string
 	single, must int
-}{{"wild", 100, 300}, {"held-out", 100, 100}}
+}{{"wild", 100, 300}, {"held-out", 100, 100}, {"held-out-found", 30, 80}}
 
 func testLabels(t *testing.T, set string, least int) {
 	images := corpus(t, "testdata/"+set+".jsonl")

@@ -317,6 +317,8 @@ func (p *phrase) word(w string) {
 		return
 	case w[0] == 'p' && allDigits(w[1:]) && last >= 0: // the patch level of a FreeBSD
 		return
+	case last >= 0 && allDigits(strings.TrimSuffix(strings.TrimSuffix(w, "b"), "g")) && strings.ContainsRune(w, 'g'): // the size of the disk
+		return
 	case p.x.words[""][w]:
 		r.rolling = append(r.rolling, w)
 		return

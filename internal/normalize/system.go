@@ -107,6 +107,9 @@ func (s *state) distro(d, v, t field) (string, how) {
 	case isGuestID(d.value):
 		s.report(Kept, d.name, d.value, nil, "Nova's VMware driver takes it for the id of a guest system, so it stays")
 		return s.hearsay(d, v)
+	case s.hypervisor() == "zvm" && d.r.versioned():
+		s.report(Kept, d.name, d.value, nil, "Nova's z/VM driver hands it to Feilong, which wants the release in it, so it stays")
+		return s.hearsay(d, v)
 	case s.matchedByMagnum(d.value):
 		if _, changed := s.why[d.name]; !changed {
 			s.report(Kept, d.name, d.value, nil, "Magnum picks its driver by os_distro=%s, so it stays", d.value)
@@ -171,6 +174,17 @@ func (x *lexicon) libosinfoFinds(value string) bool {
 	return id != "" && (id == value || strings.HasPrefix(value, "http://"))
 }
 
+// hypervisor is the kind of hypervisor that the image is for, in lower case; ""
+// where it does not say.
+func (s *state) hypervisor() string {
+	for _, name := range []string{"img_hv_type", "hypervisor_type"} {
+		if value := s.props[name]; value != "" {
+			return strings.ToLower(value)
+		}
+	}
+	return ""
+}
+
 // isGuestID reports whether a text is one of VMware's guest ids, which Nova's
 // VMware driver takes from os_distro: ubuntu64Guest.
 // Source: nova/virt/vmwareapi/constants.py VALID_OS_TYPES.
@@ -213,8 +227,8 @@ func (s *state) readDistro(d, v, t field) (string, how) {
 		return named, reads
 	}
 	heard := s.distroTestimony()
-	if heard.settled() && d.r.generic == "linux" && x.types[heard.value] == "linux" &&
-		(heard.property || v.there && x.resolve(heard.value, v.r, false).version != "") {
+	// A name overwrites nothing, whatever it says.
+	if heard.settled() && d.r.generic == "linux" && x.types[heard.value] == "linux" && heard.property {
 		return heard.value, reads
 	}
 	var candidates []string
