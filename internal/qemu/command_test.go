@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"glance-profile/internal/hardware"
+	"glance-profile/profiles"
 )
 
 func line(t *testing.T, props map[string]string, o Options) Line {
@@ -90,6 +91,19 @@ func TestRealQEMUHasTheDevices(t *testing.T) {
 		map[string]string{"img_config_drive": "mandatory", "hw_cdrom_bus": "sata"},
 		map[string]string{"hw_disk_bus": "virtio", "hw_virtio_packed_ring": "true"},
 	)
+	embedded, err := profiles.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range embedded.List() {
+		resolved, err := embedded.Resolve(profiles.Request{Profiles: []string{p.Name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if arch := resolved.Properties()["architecture"]; p.Name != "baremetal" && p.Name != "encrypted-volume" && arch != "aarch64" {
+			sets = append(sets, resolved.Properties())
+		}
+	}
 	var lines []Line
 	var input strings.Builder
 	for _, props := range sets {

@@ -106,6 +106,13 @@ def adapt(text, folder, number):
     for serial in dom.findall("devices/serial") + dom.findall("devices/console"):
         serial.set("type", "pty")
         remove(serial, "source", "log")
+    # A socket and no port, which several runs would want at once.
+    for i, screen in enumerate(dom.findall("devices/graphics")):
+        kind = screen.get("type")
+        screen.clear()
+        screen.set("type", kind)
+        if kind == "vnc":
+            screen.set("socket", os.path.join(folder, "vnc-%d-%d" % (number, i)))
     for channel in dom.findall("devices/channel"):
         remove(channel, "source")
     for rng in dom.findall("devices/rng/backend"):
