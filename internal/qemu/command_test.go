@@ -96,13 +96,14 @@ func TestRealQEMUHasTheDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range embedded.List() {
+		if p.Name == "baremetal" || p.Name == "encrypted-volume" || p.Name == "aarch64-virtio" {
+			continue // no KVM, no boot from the image, no x86
+		}
 		resolved, err := embedded.Resolve(profiles.Request{Profiles: []string{p.Name}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if arch := resolved.Properties()["architecture"]; p.Name != "baremetal" && p.Name != "encrypted-volume" && arch != "aarch64" {
-			sets = append(sets, resolved.Properties())
-		}
+		sets = append(sets, resolved.Properties())
 	}
 	var lines []Line
 	var input strings.Builder
