@@ -28,9 +28,6 @@ func TestStarts(t *testing.T) {
 	r := seeded(t)
 	// What is known not to start comes in any case.
 	cases := fixedStarts()
-	if soak() {
-		cases = append(cases, machinesAlone()...)
-	}
 	for len(cases) < n {
 		cases = append(cases, startable(r, n)...)
 	}
@@ -92,18 +89,6 @@ func x86(machine map[string]any) bool {
 func startable(r *rand.Rand, n int) []testCase {
 	var cases []testCase
 	for _, c := range generate(r, 4*n) {
-		if ours := build(c, hardware.Newest); ours.Builds && ours.Starts != nil && ours.Machine.TPM == nil {
-			cases = append(cases, c)
-		}
-	}
-	return cases
-}
-
-// machinesAlone are all values that stand for a device, on the three usual
-// machines.
-func machinesAlone() []testCase {
-	var cases []testCase
-	for _, c := range singles() {
 		if ours := build(c, hardware.Newest); ours.Builds && ours.Starts != nil && ours.Machine.TPM == nil {
 			cases = append(cases, c)
 		}
