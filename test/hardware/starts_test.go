@@ -23,7 +23,7 @@ func TestStarts(t *testing.T) {
 	requireDevcloud(t)
 	n := 100
 	if soak() {
-		n = 620
+		n = 650
 	}
 	r := seeded(t)
 	// What is known not to start comes in any case.
