@@ -113,7 +113,7 @@ func TestDistributions(t *testing.T) {
 		{"os_distro=", "?unknown os_distro"},
 		{"os_distro=linux", "?unknown os_distro"},
 		{"os_distro=linux|name=Ubuntu 20.04", "?unknown os_distro ubuntu"},
-		{"os_distro=linux|os_version=20.04|name=Ubuntu 20.04", "os_distro=ubuntu"},
+		{"os_distro=linux|os_version=20.04|name=Ubuntu 20.04", "?unknown os_distro ubuntu; ?unknown os_version"},
 		{"os_distro=linux|os_version=Ubuntu 20.04", "os_distro=ubuntu; os_version=20.04"},
 		{"os_distro=linux|mcs_os_distro=ubuntu", "os_distro=ubuntu"},
 		{"os_distro=Server|os_type=windows", "os_distro=windows"},
