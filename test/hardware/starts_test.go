@@ -115,7 +115,9 @@ func fixedStarts() []testCase {
 		{"architecture": "i686", "hw_firmware_type": "uefi", "os_secure_boot": "required"}, {"architecture": "i686", "hw_firmware_type": "uefi", "os_secure_boot": "required", "hw_machine_type": "q35"},
 		{"hw_maxphysaddr_mode": "emulate"}, {"hw_maxphysaddr_mode": "emulate", "hw_maxphysaddr_bits": "42"}, {"hw_maxphysaddr_mode": "emulate", "hw_maxphysaddr_bits": "-1"},
 		{"hw_maxphysaddr_mode": "passthrough"}, {"hw_maxphysaddr_mode": "passthrough", "hw_maxphysaddr_bits": "42"},
-		{"hw_firmware_stateless": "true", "hw_firmware_type": "uefi"}, {"kernel_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab"}, {"hw_input_bus": "virtio", "hw_disk_bus": "usb"},
+		{"hw_firmware_stateless": "true", "hw_firmware_type": "uefi"}, {"kernel_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab"},
+		{"kernel_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab", "ramdisk_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ac", "hw_machine_type": "q35"},
+		{"kernel_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab", "ramdisk_id": "5a1f0a52-7f0b-4b6a-9d3a-0123456789ac", "hw_firmware_type": "uefi"}, {"hw_input_bus": "virtio", "hw_disk_bus": "usb"},
 	} {
 		cases = append(cases, testCase{Props: props})
 	}
