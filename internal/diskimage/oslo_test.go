@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"glance-profile/test/oracle"
 )
 
 var update = flag.Bool("update", false, "write testdata/verdicts.txt anew, with the help of the 2025.1 devcloud")
@@ -210,26 +211,11 @@ func damage(random *rand.Rand, data []byte) []byte {
 // liveOslo returns a function that asks oslo.utils in the 2025.1 devcloud.
 func liveOslo(t *testing.T) func(names []string) (version string, verdicts []osloVerdict) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dir := os.Getenv("GLANCE_PROFILE_DEVCLOUD"); dir == "" {
-		if os.Getenv("CI") == "true" || os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
-			t.Fatal("GLANCE_PROFILE_DEVCLOUD is not set, and all tests are demanded")
-		}
-		t.Skip("left out: what oslo.utils says today (make devcloud-up, and set GLANCE_PROFILE_DEVCLOUD=$PWD/.devcloud)")
-	}
+	oracle.Devcloud(t, "what oslo.utils says today")
 	return func(names []string) (string, []osloVerdict) {
 		t.Helper()
-		var out, log bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), filepath.Join(root, "test/devcloud/exec"), "2025.1",
-			"python3", filepath.Join(root, "test/oracle/format_inspector.py"))
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Join(names, "\n")+"\n"), &out, &log
-		if err := cmd.Run(); err != nil {
-			t.Fatalf("ask oslo.utils: %v\n%s", err, &log)
-		}
-		lines := bufio.NewScanner(&out)
+		out := oracle.Ask(t, "2025.1", "test/oracle/format_inspector.py", strings.NewReader(strings.Join(names, "\n")+"\n"))
+		lines := bufio.NewScanner(bytes.NewReader(out))
 		lines.Scan()
 		var head map[string]string
 		if err := json.Unmarshal(lines.Bytes(), &head); err != nil {
@@ -244,7 +230,7 @@ func liveOslo(t *testing.T) func(names []string) (version string, verdicts []osl
 			verdicts = append(verdicts, v)
 		}
 		if len(verdicts) != len(names) {
-			t.Fatalf("oslo.utils answered for %d of %d files\n%s", len(verdicts), len(names), &log)
+			t.Fatalf("oslo.utils answered for %d of %d files", len(verdicts), len(names))
 		}
 		return head["oslo.utils"], verdicts
 	}

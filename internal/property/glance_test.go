@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"glance-profile/test/oracle"
 )
 
 // glances are the releases of the devcloud and of the Glance in each.
@@ -118,31 +120,25 @@ func glanceFile(glance string) string { return fmt.Sprintf("testdata/glance-%s.j
 
 func recordGlance(t *testing.T, devcloud, glance string) {
 	t.Helper()
-	requireDevcloud(t)
-	dir, err := filepath.Abs(os.Getenv("GLANCE_PROFILE_DEVCLOUD"))
+	dir, err := filepath.Abs(oracle.Devcloud(t, "the real Glance is not asked"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var in bytes.Buffer
-	enc := json.NewEncoder(&in)
 	cases := glanceCases()
-	for _, p := range cases {
-		if err := enc.Encode(glanceAnswer{Props: p}); err != nil {
-			t.Fatal(err)
-		}
+	asked := make([]glanceAnswer, len(cases))
+	for i, p := range cases {
+		asked[i].Props = p
 	}
-	dec := askDevcloud(t, devcloud, "glance_properties.py", &in, "OS_CLIENT_CONFIG_FILE="+filepath.Join(dir, devcloud, "clouds.yaml"))
+	out := oracle.Ask(t, devcloud, "test/oracle/glance_properties.py", oracle.Lines(t, asked), "OS_CLIENT_CONFIG_FILE="+filepath.Join(dir, devcloud, "clouds.yaml"))
+	dec := json.NewDecoder(bytes.NewReader(out))
 	var release struct {
 		Glance string `json:"glance"`
 	}
 	if err := dec.Decode(&release); err != nil || release.Glance != glance {
 		t.Fatalf("the devcloud %s has Glance %s, want %s (%v)", devcloud, release.Glance, glance, err)
 	}
-	answers := make([]glanceAnswer, len(cases))
+	answers := oracle.Decode[glanceAnswer](t, dec, len(cases))
 	for i, p := range cases {
-		if err := dec.Decode(&answers[i]); err != nil {
-			t.Fatalf("answer %d: %v", i, err)
-		}
 		answers[i].Props = p
 	}
 	writeLines(t, glanceFile(glance), answers)

@@ -1,18 +1,12 @@
 package property
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"testing"
-	"time"
+
+	"glance-profile/test/oracle"
 )
 
 // The judge is Nova's own code, in both releases of the devcloud. Its answers
@@ -99,16 +93,8 @@ func TestNoFalseAlarm(t *testing.T) {
 }
 
 func TestAgreementWithNovaLive(t *testing.T) {
-	requireDevcloud(t)
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("GLANCE_PROFILE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("GLANCE_PROFILE_SEED: %v", err)
-		}
-	}
-	t.Logf("GLANCE_PROFILE_SEED=%d repeats this", seed)
-	cases := randomCases(rand.New(rand.NewPCG(seed, 0)), 20000)
+	oracle.Devcloud(t, "Nova's own code is not asked")
+	cases := randomCases(oracle.Random(t), 20000)
 	for _, j := range judges {
 		t.Run(j.nova, func(t *testing.T) {
 			compare(t, j.nova, askNova(t, j.devcloud, j.nova, cases))
@@ -132,72 +118,25 @@ func compare(t *testing.T, nova string, answers []answer) {
 	t.Logf("Nova %s: %d cases, %d refused, %d disagreements", nova, len(answers), refused, wrong)
 }
 
-// requireDevcloud skips the test where there is no devcloud, unless all that
-// can be tested must be.
-func requireDevcloud(t *testing.T) {
-	t.Helper()
-	if os.Getenv("GLANCE_PROFILE_DEVCLOUD") != "" {
-		return
-	}
-	const message = "GLANCE_PROFILE_DEVCLOUD is not set: Nova's own code is not asked (make devcloud-up)"
-	if os.Getenv("CI") == "true" || os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
-		t.Fatal(message)
-	}
-	t.Skip(message)
-}
-
 // askNova puts cases to the Nova of a devcloud.
 func askNova(t *testing.T, devcloud, nova string, cases []props) []answer {
 	t.Helper()
-	var in bytes.Buffer
-	enc := json.NewEncoder(&in)
-	for _, p := range cases {
-		if err := enc.Encode(answer{Props: p}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dec := askDevcloud(t, devcloud, "nova_values.py", &in)
-	var release struct {
-		Nova string `json:"nova"`
-	}
-	if err := dec.Decode(&release); err != nil {
-		t.Fatal(err)
-	}
-	if release.Nova != nova {
-		t.Fatalf("the devcloud %s has Nova %s, want %s", devcloud, release.Nova, nova)
-	}
-	answers := make([]answer, len(cases))
+	asked := make([]answer, len(cases))
 	for i, p := range cases {
-		if err := dec.Decode(&answers[i]); err != nil {
-			t.Fatalf("answer %d: %v", i, err)
-		}
+		asked[i].Props = p
+	}
+	answers := oracle.Nova[answer](t, devcloud, nova, "test/oracle/nova_values.py", asked)
+	for i, p := range cases {
 		answers[i].Props = p
 	}
 	return answers
-}
-
-// askDevcloud feeds one of the oracles in a devcloud and returns its answers.
-func askDevcloud(t *testing.T, devcloud, script string, in io.Reader, env ...string) *json.Decoder {
-	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(root, "test/devcloud/exec"), devcloud, "python3", filepath.Join(root, "test/oracle", script))
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr, cmd.Env = in, &stderr, append(os.Environ(), env...)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s in the devcloud %s: %v\n%s", script, devcloud, err, &stderr)
-	}
-	return json.NewDecoder(bytes.NewReader(out))
 }
 
 func answersFile(nova string) string { return fmt.Sprintf("testdata/nova-%s.jsonl.gz", nova) }
 
 func recordAnswers(t *testing.T, devcloud, nova string) {
 	t.Helper()
-	requireDevcloud(t)
+	oracle.Devcloud(t, "Nova's own code is not asked")
 	// The seed is fixed, so that both releases are asked the same.
 	cases := append(systematicCases(t), randomCases(rand.New(rand.NewPCG(1, 1)), 5000)...)
 	writeLines(t, answersFile(nova), askNova(t, devcloud, nova, cases))

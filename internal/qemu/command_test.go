@@ -1,15 +1,16 @@
 package qemu
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"glance-profile/internal/hardware"
 	"glance-profile/profiles"
+	"glance-profile/test/oracle"
 )
 
 func line(t *testing.T, props map[string]string, o Options) Line {
@@ -54,12 +55,7 @@ func TestCommand(t *testing.T) {
 
 // What QEMU shows over QMP are the devices of the line.
 func TestRealQEMUHasTheDevices(t *testing.T) {
-	if os.Getenv("GLANCE_PROFILE_DEVCLOUD") == "" {
-		if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
-			t.Fatal("GLANCE_PROFILE_DEVCLOUD is not set, and GLANCE_PROFILE_REQUIRE_ALL demands it")
-		}
-		t.Skip("left out: no devcloud, whose QEMU judges")
-	}
+	oracle.Devcloud(t, "QEMU itself is not asked")
 	image := filepath.Join(t.TempDir(), "disk.raw")
 	if err := os.WriteFile(image, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,34 +102,18 @@ func TestRealQEMUHasTheDevices(t *testing.T) {
 		sets = append(sets, resolved.Properties())
 	}
 	var lines []Line
-	var input strings.Builder
+	var asked []map[string]any
 	for _, props := range sets {
 		l := line(t, props, o)
 		lines = append(lines, l)
-		data, err := json.Marshal(map[string]any{"args": l.Args})
-		if err != nil {
-			t.Fatal(err)
-		}
-		input.Write(append(data, '\n'))
+		asked = append(asked, map[string]any{"args": l.Args})
 	}
-	cmd := exec.Command("../../test/devcloud/exec", "2025.1", "python3", "../../test/hardware/qemu_devices.py")
-	cmd.Stdin, cmd.Stderr = strings.NewReader(input.String()), os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
+	type verdict struct {
+		Devices map[string]string
+		Error   string
 	}
-	answers := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if len(answers) != len(sets) {
-		t.Fatalf("%d answers to %d lines", len(answers), len(sets))
-	}
-	for i, text := range answers {
-		var answer struct {
-			Devices map[string]string
-			Error   string
-		}
-		if err := json.Unmarshal([]byte(text), &answer); err != nil {
-			t.Fatal(err)
-		}
+	out := oracle.Ask(t, "2025.1", "test/hardware/qemu_devices.py", oracle.Lines(t, asked))
+	for i, answer := range oracle.Decode[verdict](t, json.NewDecoder(bytes.NewReader(out)), len(sets)) {
 		if answer.Error != "" {
 			t.Errorf("%v: QEMU says %s\n%s", sets[i], answer.Error, strings.Join(lines[i].Args, " "))
 			continue

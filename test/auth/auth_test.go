@@ -17,6 +17,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 
 	"glance-profile/internal/cloud"
+	"glance-profile/test/oracle"
 )
 
 const release = "2025.1"
@@ -24,12 +25,9 @@ const release = "2025.1"
 // devcloud returns the clouds.yaml of the running devcloud.
 func devcloud(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join(os.Getenv("GLANCE_PROFILE_DEVCLOUD"), release, "clouds.yaml")
-	if _, err := os.Stat(file); os.Getenv("GLANCE_PROFILE_DEVCLOUD") == "" || err != nil {
-		if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" || os.Getenv("CI") == "true" {
-			t.Fatal("no devcloud (make devcloud-up, GLANCE_PROFILE_DEVCLOUD), and all tests are demanded")
-		}
-		t.Skip("left out: what the openstack client answers today (make devcloud-up, and set GLANCE_PROFILE_DEVCLOUD=$PWD/.devcloud)")
+	file := filepath.Join(oracle.Devcloud(t, "what the openstack client answers today"), release, "clouds.yaml")
+	if _, err := os.Stat(file); err != nil {
+		t.Fatal(err)
 	}
 	return file
 }

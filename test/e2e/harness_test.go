@@ -25,6 +25,7 @@ import (
 	"glance-profile/internal/cloud"
 	glanceapi "glance-profile/internal/glance"
 	"glance-profile/internal/image"
+	"glance-profile/test/oracle"
 )
 
 // target is one cloud under test.
@@ -269,13 +270,7 @@ func startSandbox(t *testing.T) target {
 // and none is demanded.
 func devcloud(t *testing.T, release string) target {
 	t.Helper()
-	dir := os.Getenv("GLANCE_PROFILE_DEVCLOUD")
-	if dir == "" {
-		if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
-			t.Fatal("GLANCE_PROFILE_DEVCLOUD is not set, and GLANCE_PROFILE_REQUIRE_ALL demands it")
-		}
-		t.Skip("left out: no devcloud (run make devcloud-up and set GLANCE_PROFILE_DEVCLOUD=$PWD/.devcloud)")
-	}
+	dir := oracle.Devcloud(t, "end to end on the real Keystone and Glance")
 	root, err := filepath.Abs("../devcloud")
 	if err != nil {
 		t.Fatal(err)

@@ -3,21 +3,16 @@
 package hardware_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
+	"glance-profile/test/oracle"
 )
 
 // judges are the releases of the devcloud and the Nova in each.
@@ -71,7 +66,7 @@ func TestAgreement(t *testing.T) {
 	if soak() {
 		n, flavors = 5000, 2000
 	}
-	r := seeded(t)
+	r := oracle.Random(t)
 	cases := slices.Concat(corners(), generate(r, n), withFlavor(r, generate(r, flavors)), wildCases(t))
 	if soak() {
 		cases = slices.Concat(cases, singles(), pairs(r, 2000))
@@ -183,68 +178,13 @@ func build(c testCase, release hardware.Release) hardware.Result {
 // askNova puts cases to the Nova of a devcloud.
 func askNova(t *testing.T, devcloud, nova string, cases []testCase) []answer {
 	t.Helper()
-	var in bytes.Buffer
-	enc := json.NewEncoder(&in)
-	for _, c := range cases {
-		if err := enc.Encode(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(root, "test/devcloud/exec"), devcloud, "python3", filepath.Join(root, "test/hardware/nova_machine.py"))
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr = &in, &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("nova_machine.py in the devcloud %s: %v\n%s", devcloud, err, &stderr)
-	}
-	dec := json.NewDecoder(bytes.NewReader(out))
-	var release struct {
-		Nova string `json:"nova"`
-	}
-	if err := dec.Decode(&release); err != nil {
-		t.Fatal(err)
-	}
-	if release.Nova != nova {
-		t.Fatalf("the devcloud %s has Nova %s, want %s", devcloud, release.Nova, nova)
-	}
-	answers := make([]answer, len(cases))
-	for i := range cases {
-		if err := dec.Decode(&answers[i]); err != nil {
-			t.Fatalf("answer %d: %v\n%s", i, err, &stderr)
-		}
-	}
-	return answers
+	return oracle.Nova[answer](t, devcloud, nova, "test/hardware/nova_machine.py", cases)
 }
 
 func soak() bool { return os.Getenv("GLANCE_PROFILE_SOAK") == "1" }
 
-func seeded(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("GLANCE_PROFILE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("GLANCE_PROFILE_SEED: %v", err)
-		}
-	}
-	t.Logf("GLANCE_PROFILE_SEED=%d repeats this", seed)
-	return rand.New(rand.NewPCG(seed, 13))
-}
-
-// requireDevcloud leaves the test out where there is no devcloud, which
-// continuous integration must have.
+// requireDevcloud leaves the test out where there is no devcloud.
 func requireDevcloud(t *testing.T) {
 	t.Helper()
-	if os.Getenv("GLANCE_PROFILE_DEVCLOUD") != "" {
-		return
-	}
-	const message = "GLANCE_PROFILE_DEVCLOUD is not set: Nova's own code is not asked (make devcloud-up)"
-	if os.Getenv("CI") == "true" || os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
-		t.Fatal(message)
-	}
-	t.Skip(message)
+	oracle.Devcloud(t, "Nova's driver, libvirt and QEMU are not asked")
 }

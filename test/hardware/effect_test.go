@@ -4,6 +4,8 @@ import (
 	"maps"
 	"reflect"
 	"testing"
+
+	"glance-profile/test/oracle"
 )
 
 // TestNoEffect takes the properties away that we call without effect: Nova must
@@ -16,7 +18,7 @@ func TestNoEffect(t *testing.T) {
 	}
 	for _, j := range judges {
 		t.Run(j.nova, func(t *testing.T) {
-			r := seeded(t)
+			r := oracle.Random(t)
 			var cases []testCase
 			taken := 0
 			for _, c := range generate(r, n) {

@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"glance-profile/internal/hardware"
+	"glance-profile/test/oracle"
 )
 
 // started is what libvirt and QEMU say of one machine.
@@ -25,7 +24,7 @@ func TestStarts(t *testing.T) {
 	if soak() {
 		n = 650
 	}
-	r := seeded(t)
+	r := oracle.Random(t)
 	// What is known not to start comes in any case.
 	cases := fixedStarts()
 	for len(cases) < n {
@@ -127,23 +126,6 @@ func fixedStarts() []testCase {
 // askLibvirt has Debian 13's libvirt start machines.
 func askLibvirt(t *testing.T, domains *bytes.Buffer, n int) []started {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(root, "test/devcloud/exec"), "2025.1", "python3", filepath.Join(root, "test/hardware/start_machine.py"))
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr = domains, &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("start_machine.py: %v\n%s", err, &stderr)
-	}
-	verdicts := make([]started, n)
-	dec := json.NewDecoder(bytes.NewReader(out))
-	for i := range verdicts {
-		if err := dec.Decode(&verdicts[i]); err != nil {
-			t.Fatalf("answer %d: %v\n%s", i, err, &stderr)
-		}
-	}
-	return verdicts
+	out := oracle.Ask(t, "2025.1", "test/hardware/start_machine.py", domains)
+	return oracle.Decode[started](t, json.NewDecoder(bytes.NewReader(out)), n)
 }

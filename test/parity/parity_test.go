@@ -25,6 +25,7 @@ import (
 	"github.com/google/uuid"
 
 	"glance-profile/internal/sandbox"
+	"glance-profile/test/oracle"
 )
 
 var record = flag.Bool("record", false, "write down what the devcloud answers")
@@ -64,13 +65,10 @@ func TestDevcloudAnswersAsRecorded(t *testing.T) {
 	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(os.Getenv("GLANCE_PROFILE_DEVCLOUD"), release, "clouds.yaml")
-			text, err := os.ReadFile(file)
-			if os.Getenv("GLANCE_PROFILE_DEVCLOUD") == "" || err != nil {
-				if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" || os.Getenv("CI") == "true" {
-					t.Fatalf("the devcloud %s is not there: %v", release, err)
-				}
-				t.Skipf("left out: the recorded answers are not held against a real %s", release)
+			dir := oracle.Devcloud(t, "the recorded answers are not held against a real "+release)
+			text, err := os.ReadFile(filepath.Join(dir, release, "clouds.yaml"))
+			if err != nil {
+				t.Fatal(err)
 			}
 			p := newPlayer(t, text, "devcloud", func(ctx context.Context) error {
 				// Glance orders by whole seconds.
