@@ -21,9 +21,11 @@ packages=(
 	python3-ddt python3-wsgi-intercept python3-requests-mock
 )
 
-# Debian 13's libvirt and QEMU judge whether the machines start.
-# The rest makes the small disk images that they boot.
+# Debian 13's libvirt and QEMU judge whether the machines start. The rest makes
+# the small disk images that they boot, but for osinfo-db, of which the built-in
+# table is made.
 starters=(
+	osinfo-db
 	libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 ovmf
 	busybox-static syslinux syslinux-common mtools dosfstools e2fsprogs kmod xz-utils systemd-boot-efi
 )

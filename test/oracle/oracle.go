@@ -30,6 +30,16 @@ func Devcloud(t testing.TB, untested string) string {
 	return ""
 }
 
+// Osinfo returns the tree of osinfo-db that the built-in table is made from:
+// $OSINFO_TREE, or that of the devcloud.
+func Osinfo(t testing.TB) string {
+	t.Helper()
+	if dir := os.Getenv("OSINFO_TREE"); dir != "" {
+		return dir
+	}
+	return filepath.Join(Devcloud(t, "the built-in table is not compared with osinfo-db"), "2025.1/root/usr/share/osinfo")
+}
+
 // Ask runs a Python script of the project, named from its root, in the root of
 // a release of the devcloud, and returns what it prints. env is added to the
 // environment.
