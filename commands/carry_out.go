@@ -36,14 +36,8 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 		return outcome(r, len(images), todo.right, failed)
 	case r.openstack, r.volumes:
 		for _, img := range images {
-			lines, left := changeLines(img, r.volumes)
-			for _, name := range left {
-				env.warn("image %s (%s): the openstack client cannot name the property %s, which the lines leave out", img.Name, img.ID, render.Quoted(name))
-			}
-			for _, line := range lines {
-				if _, err := fmt.Fprintln(env.Out, line); err != nil {
-					return err
-				}
+			if err := printChangeLines(env, env.Out, img, r.volumes); err != nil {
+				return err
 			}
 		}
 		return outcome(r, len(images), todo.right, failed)

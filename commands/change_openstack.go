@@ -2,11 +2,32 @@ package commands
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"glance-profile/internal/plan"
+	"glance-profile/internal/render"
 )
+
+// printChangeLines prints the openstack lines for one image's changes, or for
+// volumes made from it, and warns of what they cannot say.
+func printChangeLines(env *Env, out io.Writer, img plan.Image, volumes bool) error {
+	lines, left := changeLines(img, volumes)
+	for _, name := range left {
+		env.warn("image %s (%s): the openstack client cannot name the property %s, which the lines leave out", img.Name, img.ID, render.Quoted(name))
+	}
+	return printLines(out, lines)
+}
+
+func printLines(out io.Writer, lines []string) error {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // changeLines are the openstack lines for one image's changes, or for volumes
 // made from it. left names the properties that the client cannot set, since it
@@ -74,7 +95,6 @@ func deletionLines(img plan.Image) []string {
 }
 
 // each is an option once for each of some values.
-
 func each(option string, values []string) []string {
 	var words []string
 	for _, v := range values {

@@ -112,10 +112,5 @@ func printOpenstack(env *Env, o createOptions, in *input, planned plan.Image) er
 	if o.ifExists != existsNew || o.keepPartial || o.force {
 		env.note("the openstack client has nothing like --if-exists, --keep-partial and --force, which the lines leave out")
 	}
-	for _, line := range openstackLines(o, in, planned) {
-		if _, err := fmt.Fprintln(env.Out, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printLines(env.Out, openstackLines(o, in, planned))
 }

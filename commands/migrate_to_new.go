@@ -200,10 +200,5 @@ func printToNew(env *Env, planned []plan.Image, old image.Image) error {
 		more, _ := changeLines(img, false)
 		lines = append(lines, more...)
 	}
-	for _, line := range lines {
-		if _, err := fmt.Fprintln(env.Out, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printLines(env.Out, lines)
 }

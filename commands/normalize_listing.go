@@ -2,7 +2,6 @@ package commands
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -93,23 +92,20 @@ func (l *listing) print(c *cli.Context, r road, in io.Reader, out io.Writer) err
 				l.failed++
 				return nil
 			}
-			lines, left := changeLines(p, r.volumes)
-			for _, name := range left {
-				l.env.warn("image %s (%s): the openstack client cannot name the property %s, which the lines leave out", p.Name, p.ID, render.Quoted(name))
-			}
-			for _, line := range lines {
-				if _, err := fmt.Fprintln(out, line); err != nil {
-					return err
-				}
-			}
-			return nil
+			return printChangeLines(l.env, out, p, r.volumes)
 		})
 	case r.out == "" && (r.output.Format == render.FormatJSON || r.output.Format == render.FormatTable):
-		s := &planStream{out: out, r: r, colour: l.env.colour()}
-		if err := each(s.add); err != nil {
+		s := render.NewPlanStream(out, r.command, r.output, l.env.colour())
+		if err := each(func(img image.Image, p plan.Image) error {
+			var machine []string
+			if r.showsHardware() {
+				machine = machineDiff(img, p)
+			}
+			return s.Add(p, machine)
+		}); err != nil {
 			return err
 		}
-		return s.close()
+		return s.Close()
 	}
 	p := plan.Plan{Version: plan.Version, Command: r.command}
 	err := each(func(_ image.Image, img plan.Image) error {
@@ -177,112 +173,4 @@ func (l *listing) tell() {
 			strings.Join(slices.Sorted(maps.Keys(l.untold)), ", "))
 	}
 	l.d.tell()
-}
-
-// planStream prints a plan image by image, as render prints it whole.
-type planStream struct {
-	out     io.Writer
-	r       road
-	colour  bool
-	images  int
-	changes map[string]int // by sign
-	tail    []byte
-}
-
-func (s *planStream) add(img image.Image, p plan.Image) error {
-	one := plan.Plan{Version: plan.Version, Command: s.r.command, Images: []plan.Image{p}}
-	var b bytes.Buffer
-	var err error
-	if s.r.output.Format == render.FormatJSON {
-		err = s.addJSON(&b, one)
-	} else {
-		err = s.addText(&b, img, one)
-	}
-	if err == nil {
-		s.images++
-		_, err = s.out.Write(b.Bytes())
-	}
-	return err
-}
-
-// addJSON prints one image of the plan, the first one with what stands before
-// it in the plan.
-func (s *planStream) addJSON(b *bytes.Buffer, one plan.Plan) error {
-	if err := render.PlanData(b, one, s.r.output); err != nil {
-		return asUsage(err)
-	}
-	text := b.Bytes()
-	head := bytes.Index(text, []byte(`"images": [`)) + len(`"images": [`)
-	end := bytes.LastIndexByte(text, ']')
-	end = bytes.LastIndexByte(text[:end], '}') + 1 // of the image
-	s.tail = slices.Clone(text[end:])
-	body := slices.Clone(text[:end])
-	if s.images > 0 {
-		body = slices.Concat([]byte(","), text[head:end])
-		if s.r.output.NoIndent {
-			body = slices.Concat([]byte(", "), text[head:end])
-		}
-	}
-	b.Reset()
-	b.Write(body)
-	return nil
-}
-
-// addText prints one image of the plan without the summary that closes it.
-func (s *planStream) addText(b *bytes.Buffer, img image.Image, one plan.Plan) error {
-	var hardware [][]string
-	if s.r.showsHardware() {
-		hardware = [][]string{machineDiff(img, one.Images[0])}
-	}
-	if err := render.PlanText(b, one, hardware, s.colour); err != nil {
-		return err
-	}
-	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	block := slices.Clone(text[:bytes.LastIndexByte(text, '\n')])
-	b.Reset()
-	if s.images > 0 {
-		b.WriteByte('\n')
-	}
-	b.Write(block)
-	if s.changes == nil {
-		s.changes = map[string]int{}
-	}
-	for _, c := range one.Images[0].Changes {
-		switch {
-		case c.Before == nil:
-			s.changes["added"]++
-		case c.After == nil:
-			s.changes["removed"]++
-		default:
-			s.changes["changed"]++
-		}
-	}
-	return nil
-}
-
-func (s *planStream) close() error {
-	whole := plan.Plan{Version: plan.Version, Command: s.r.command, Images: []plan.Image{}}
-	switch {
-	case s.images == 0:
-		return printEmpty(s.out, s.r.output, whole, s.colour)
-	case s.r.output.Format == render.FormatJSON:
-		_, err := s.out.Write(s.tail)
-		return err
-	}
-	var values []string
-	for _, what := range []string{"added", "changed", "removed"} {
-		if n := s.changes[what]; n > 0 {
-			values = append(values, fmt.Sprintf("%d %s", n, what))
-		}
-	}
-	_, err := fmt.Fprintf(s.out, "\nImages: %d to change. Values: %s.\n", s.images, strings.Join(values, ", "))
-	return err
-}
-
-// printEmpty prints a plan that holds nothing.
-func printEmpty(out io.Writer, o render.Options, p plan.Plan, colour bool) error {
-	if o.Format == render.FormatTable {
-		return render.PlanText(out, p, nil, colour)
-	}
-	return asUsage(render.PlanData(out, p, o))
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"glance-profile/internal/image"
 	"glance-profile/internal/normalize"
 	"glance-profile/internal/offline"
 	"glance-profile/internal/plan"
@@ -31,20 +30,19 @@ func TestStreamedPlanIsThePlan(t *testing.T) {
 	}
 	defer file.Close()
 	whole := plan.Plan{Version: plan.Version, Command: `glance-profile normalize --where 'a="images": ['`, Images: []plan.Image{}}
-	var images []image.Image
 	var hardware [][]string
 	for rec, err := range offline.Read(file) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p, _ := n.Image(rec.Image); len(p.Changes) > 0 {
-			images, whole.Images, hardware = append(images, rec.Image), append(whole.Images, p), append(hardware, machineDiff(rec.Image, p))
+			whole.Images, hardware = append(whole.Images, p), append(hardware, machineDiff(rec.Image, p))
 		}
 	}
-	if len(images) < 50 {
-		t.Fatalf("only %d images are changed", len(images))
+	if len(whole.Images) < 50 {
+		t.Fatalf("only %d images are changed", len(whole.Images))
 	}
-	for _, size := range []int{0, 1, 2, len(images)} {
+	for _, size := range []int{0, 1, 2, len(whole.Images)} {
 		some := whole
 		some.Images = whole.Images[:size]
 		for name, o := range map[string]render.Options{
@@ -60,13 +58,13 @@ func TestStreamedPlanIsThePlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := &planStream{out: &got, r: road{dryRun: true, output: o, command: whole.Command}, colour: true}
+			s := render.NewPlanStream(&got, whole.Command, o, true)
 			for i, p := range some.Images {
-				if err := s.add(images[i], p); err != nil {
+				if err := s.Add(p, hardware[i]); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := s.close(); err != nil {
+			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != want.String() {

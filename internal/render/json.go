@@ -65,12 +65,7 @@ func (e *jsonEncoder) value(v any, depth int) {
 func (e *jsonEncoder) list(open, shut byte, n, depth int, element func(int)) {
 	e.b.WriteByte(open)
 	for i := range n {
-		switch {
-		case e.indent && i > 0:
-			e.b.WriteByte(',')
-		case i > 0:
-			e.b.WriteString(", ")
-		}
+		e.separate(i)
 		e.newline(depth + 1)
 		element(i)
 	}
@@ -78,6 +73,16 @@ func (e *jsonEncoder) list(open, shut byte, n, depth int, element func(int)) {
 		e.newline(depth)
 	}
 	e.b.WriteByte(shut)
+}
+
+// separate writes what stands before the i-th element.
+func (e *jsonEncoder) separate(i int) {
+	switch {
+	case e.indent && i > 0:
+		e.b.WriteByte(',')
+	case i > 0:
+		e.b.WriteString(", ")
+	}
 }
 
 func (e *jsonEncoder) newline(depth int) {

@@ -21,38 +21,128 @@ const (
 // already says how it went. hardware holds, for each image, what the plan does
 // to the virtual machine, line by line; it may be shorter than the plan.
 func PlanText(w io.Writer, p plan.Plan, hardware [][]string, colour bool) error {
-	var b strings.Builder
+	var text strings.Builder
+	s := NewPlanStream(&text, p.Command, Options{Format: FormatTable}, colour)
 	for i, img := range p.Images {
-		if i > 0 {
-			b.WriteByte('\n')
+		var machine []string
+		if i < len(hardware) {
+			machine = hardware[i]
 		}
-		planImage(&b, img, palette(colour))
-		if i < len(hardware) && len(hardware[i]) > 0 {
-			b.WriteString("  hardware:\n")
-			for _, line := range hardware[i] {
-				b.WriteString("    " + Safe(line) + "\n")
-			}
+		if err := s.Add(img, machine); err != nil {
+			return err
 		}
 	}
-	if len(p.Images) > 0 {
-		b.WriteByte('\n')
+	if err := s.Close(); err != nil {
+		return err
 	}
-	b.WriteString(summary(p) + "\n")
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 
-// summary counts what a plan holds.
-func summary(p plan.Plan) string {
-	actions, signs := map[string]int{}, map[string]int{}
-	for _, img := range p.Images {
-		if img.Action != plan.ActionChange || len(img.Changes) > 0 {
-			actions[img.Action]++
+// PlanStream writes a plan image by image, so that one of any length passes
+// through: as PlanText does in the format table, and otherwise as PlanData does
+// in JSON. Close it after the last image.
+type PlanStream struct {
+	w       io.Writer
+	command string
+	o       Options
+	colours colours
+	images  int            // written so far
+	actions map[string]int // images by what is done to them
+	signs   map[string]int // changes by how they are marked
+}
+
+// NewPlanStream begins the plan that a command line makes.
+func NewPlanStream(w io.Writer, command string, o Options, colour bool) *PlanStream {
+	return &PlanStream{w: w, command: command, o: o, colours: palette(colour), actions: map[string]int{}, signs: map[string]int{}}
+}
+
+// Add writes one image, and, for people, what its changes do to the virtual
+// machine.
+func (s *PlanStream) Add(img plan.Image, hardware []string) error {
+	var text string
+	if s.o.Format == FormatTable {
+		text = s.text(img, hardware)
+	} else {
+		e := jsonEncoder{indent: !s.o.NoIndent}
+		if s.images == 0 {
+			s.jsonHead(&e)
 		}
-		for _, c := range img.Changes {
-			signs[sign(c)]++
+		e.separate(s.images)
+		e.newline(2)
+		e.value(imageRecord(img), 2)
+		text = e.b.String()
+	}
+	s.images++
+	_, err := io.WriteString(s.w, text)
+	return err
+}
+
+// Close writes what stands behind the last image.
+func (s *PlanStream) Close() error {
+	var text string
+	if s.o.Format == FormatTable {
+		if s.images > 0 {
+			text = "\n"
+		}
+		text += s.summary() + "\n"
+	} else {
+		e := jsonEncoder{indent: !s.o.NoIndent}
+		if s.images == 0 {
+			s.jsonHead(&e)
+		} else {
+			e.newline(1)
+		}
+		e.b.WriteByte(']')
+		e.newline(0)
+		e.b.WriteString("}\n")
+		text = e.b.String()
+	}
+	_, err := io.WriteString(s.w, text)
+	return err
+}
+
+// jsonHead writes what stands before the first image.
+func (s *PlanStream) jsonHead(e *jsonEncoder) {
+	e.b.WriteByte('{')
+	head := planRecord(plan.Plan{Version: plan.Version, Command: s.command})
+	for i, f := range head {
+		e.separate(i)
+		e.newline(1)
+		e.text(f.Name)
+		e.b.WriteString(": ")
+		if f.Name == "images" {
+			e.b.WriteByte('[') // closed by Close
+		} else {
+			e.value(f.Value, 1)
 		}
 	}
+}
+
+// text is one image for people.
+func (s *PlanStream) text(img plan.Image, hardware []string) string {
+	if img.Action != plan.ActionChange || len(img.Changes) > 0 {
+		s.actions[img.Action]++
+	}
+	for _, c := range img.Changes {
+		s.signs[sign(c)]++
+	}
+	var b strings.Builder
+	if s.images > 0 {
+		b.WriteByte('\n')
+	}
+	planImage(&b, img, s.colours)
+	if len(hardware) > 0 {
+		b.WriteString("  hardware:\n")
+		for _, line := range hardware {
+			b.WriteString("    " + Safe(line) + "\n")
+		}
+	}
+	return b.String()
+}
+
+// summary counts what the plan holds.
+func (s *PlanStream) summary() string {
 	counts := func(of map[string]int, words ...string) string {
 		var parts []string
 		for i := 0; i < len(words); i += 2 {
@@ -62,12 +152,12 @@ func summary(p plan.Plan) string {
 		}
 		return strings.Join(parts, ", ")
 	}
-	images := counts(actions, plan.ActionCreate, "to create", plan.ActionChange, "to change", plan.ActionDelete, "to delete")
+	images := counts(s.actions, plan.ActionCreate, "to create", plan.ActionChange, "to change", plan.ActionDelete, "to delete")
 	if images == "" {
 		return "Nothing to do."
 	}
 	text := "Images: " + images + "."
-	if values := counts(signs, "+", "added", "~", "changed", "-", "removed"); values != "" {
+	if values := counts(s.signs, "+", "added", "~", "changed", "-", "removed"); values != "" {
 		text += " Values: " + values + "."
 	}
 	return text
@@ -184,16 +274,21 @@ func PlanData(w io.Writer, p plan.Plan, o Options) error {
 func planRecord(p plan.Plan) Record {
 	images := make([]Record, len(p.Images))
 	for i, img := range p.Images {
-		changes := make([]Record, len(img.Changes))
-		for j, c := range img.Changes {
-			changes[j] = Record{{"property", c.Property}, {"before", c.Before}, {"after", c.After}, {"why", c.Why}}
-		}
-		images[i] = Record{
-			{"action", img.Action}, {"cloud", img.Cloud}, {"endpoint", img.Endpoint}, {"region", img.Region}, {"project", img.Project},
-			{"id", img.ID}, {"name", img.Name}, {"changes", changes}, {"result", deref(img.Result)}, {"error", deref(img.Error)},
-		}
+		images[i] = imageRecord(img)
 	}
 	return Record{{"version", p.Version}, {"command", p.Command}, {"images", images}}
+}
+
+// imageRecord is one image of a plan.
+func imageRecord(img plan.Image) Record {
+	changes := make([]Record, len(img.Changes))
+	for j, c := range img.Changes {
+		changes[j] = Record{{"property", c.Property}, {"before", c.Before}, {"after", c.After}, {"why", c.Why}}
+	}
+	return Record{
+		{"action", img.Action}, {"cloud", img.Cloud}, {"endpoint", img.Endpoint}, {"region", img.Region}, {"project", img.Project},
+		{"id", img.ID}, {"name", img.Name}, {"changes", changes}, {"result", deref(img.Result)}, {"error", deref(img.Error)},
+	}
 }
 
 func deref(s *string) any {
