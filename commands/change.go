@@ -107,7 +107,7 @@ var planColumns = []string{"action", "id", "name", "property", "before", "after"
 // readQuery reads the options and arguments that choose images. A command that
 // changes images has to be told which.
 func readQuery(c *cli.Context, mayTakeAll bool) (selection.Query, error) {
-	q := selection.Query{Names: c.Args().Slice(), All: c.Bool("all"), Mine: c.Bool("mine"), Jobs: 4}
+	q := selection.Query{Names: c.Args().Slice(), All: c.Bool("all"), Mine: c.Bool("mine"), Jobs: apply.DefaultJobs}
 	for _, name := range q.Names {
 		if strings.TrimSpace(name) == "" {
 			return q, usagef("an image's name is empty")

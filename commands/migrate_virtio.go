@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -75,7 +76,7 @@ func runMigrate(c *cli.Context, env *Env) error {
 	case c.Bool("hide-old"):
 		return usagef("--hide-old goes with --to-new")
 	}
-	bus := map[string]string{"": "virtio"}[o.Bus] + o.Bus
+	bus := cmp.Or(o.Bus, "virtio")
 	r.onDone = "servers already built from the image keep their buses: nova-manage image_property set (stopped), or openstack server rebuild; " +
 		"volumes made from it: openstack volume set --image-property hw_disk_bus=" + bus + " --image-property hw_scsi_model=virtio-scsi --image-property hw_vif_model=virtio VOLUME"
 	return runChange(c, env, r, migrate)

@@ -46,6 +46,13 @@ type Changer struct {
 // DefaultJobs is how many images are worked on at once unless told otherwise.
 const DefaultJobs = 4
 
+func (c *Changer) jobs() int {
+	if c.Jobs <= 0 {
+		return DefaultJobs
+	}
+	return c.Jobs
+}
+
 // Report is what became of a plan. Every image counts once.
 type Report struct {
 	// Images are those of the plan in its order, each with its result. Where
@@ -102,10 +109,7 @@ func (c *Changer) Apply(ctx context.Context, p plan.Plan) (Report, error) {
 		}
 		groups[g] = append(groups[g], i)
 	}
-	jobs := c.Jobs
-	if jobs <= 0 {
-		jobs = DefaultJobs
-	}
+	jobs := c.jobs()
 	r.patience = max(jobs, 2)
 
 	queue := make(chan []int)

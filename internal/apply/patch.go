@@ -120,13 +120,10 @@ func (r *run) read(ctx context.Context, id string) (image.Image, error) {
 func pause(attempt int, err error) time.Duration {
 	var asks interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asks) && asks.RetryAfter() > 0 {
-		return min(asks.RetryAfter(), maxRetryAfter)
+		return min(asks.RetryAfter(), glance.MaxRetryAfter)
 	}
 	return backoff(attempt)
 }
-
-// maxRetryAfter bounds what a server may ask for.
-const maxRetryAfter = time.Minute
 
 // operations are the steps of a PATCH. Properties are added, which overwrites,
 // so that a repeated request does what the first did. Removals come first: they
@@ -223,7 +220,7 @@ func confirm(changes []plan.Change, held, answer image.Image) error {
 
 // names are the base fields and the properties of two states of an image.
 func names(a, b image.Image) []string {
-	all := []string{"name", "visibility", "owner", "container_format", "disk_format", "protected", "os_hidden", "min_disk", "min_ram", "tags"}
+	all := plan.BaseFields()
 	for _, img := range []image.Image{a, b} {
 		for name := range img.Properties {
 			if !plan.IsBase(name) {

@@ -38,11 +38,7 @@ func (r *run) verify(ctx context.Context, groups [][]int) error {
 			return fmt.Errorf("verify the changes: %w", err)
 		}
 	}
-	jobs := r.Jobs
-	if jobs <= 0 {
-		jobs = DefaultJobs
-	}
-	slots := make(chan struct{}, jobs)
+	slots := make(chan struct{}, r.jobs())
 	var readers sync.WaitGroup
 	var firstErr error
 	for id, group := range open {

@@ -25,8 +25,8 @@ type Error struct {
 	retryAfter time.Duration
 }
 
-// maxRetryAfter bounds how long a server can make the program wait.
-const maxRetryAfter = time.Minute
+// MaxRetryAfter bounds how long a server can make the program wait.
+const MaxRetryAfter = time.Minute
 
 // RetryAfter is how long the server asks to be left alone, at most a minute; 0
 // where it does not say.
@@ -40,7 +40,7 @@ func readRetryAfter(text string, now time.Time) time.Duration {
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = at.Sub(now)
 	}
-	return min(max(wait, 0), maxRetryAfter)
+	return min(max(wait, 0), MaxRetryAfter)
 }
 
 func (e *Error) Error() string {

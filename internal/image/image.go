@@ -105,3 +105,19 @@ func (i Image) Value(name string) any {
 	}
 	return nil
 }
+
+// IsID reports whether a text has the form of Glance's ids (glance/schema.py,
+// the pattern of the image's id): 8-4-4-4-12 hexadecimal digits.
+func IsID(text string) bool {
+	if len(text) != 36 {
+		return false
+	}
+	for i, c := range []byte(text) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		digit := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+		if dash != (c == '-') || !dash && !digit {
+			return false
+		}
+	}
+	return true
+}

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +81,7 @@ func newLexicon(db *osinfo.DB) *lexicon {
 	}
 	x.longest = 6
 	for distro := range x.versions {
-		slices.SortFunc(x.versions[distro], compareVersions)
+		slices.SortFunc(x.versions[distro], osinfo.CompareVersions)
 		x.versions[distro] = slices.Compact(x.versions[distro])
 	}
 	return x
@@ -239,19 +238,4 @@ func squeezeID(text string) string {
 		}
 		return unicode.ToLower(r)
 	}, text)
-}
-
-// compareVersions compares versions number by number: 9.10 is after 9.9, and
-// 2012r2 after 2012.
-func compareVersions(a, b string) int {
-	for a != "" || b != "" {
-		var x, y string
-		x, a, _ = strings.Cut(a, ".")
-		y, b, _ = strings.Cut(b, ".")
-		digits := func(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }
-		if c := cmp.Or(cmp.Compare(digits(x), digits(y)), cmp.Compare(x, y)); c != 0 {
-			return c
-		}
-	}
-	return 0
 }

@@ -46,7 +46,7 @@ func (x *lexicon) resolve(distro string, r reading, server bool) outcome {
 		if x.has(distro, major) && !slices.ContainsFunc(coded, func(v string) bool { return v != major && !pointOf(v, major) }) {
 			return outcome{version: major, code: r.codes[0]}
 		}
-		slices.SortFunc(coded, compareVersions)
+		slices.SortFunc(coded, osinfo.CompareVersions)
 		out = outcome{candidates: coded[max(0, len(coded)-maxCandidates):]}
 	case len(r.rolling) == 1 && x.words[distro][r.rolling[0]]:
 		out = outcome{version: r.rolling[0]}
@@ -91,7 +91,7 @@ func (x *lexicon) numbers(distro string, r reading, server bool) outcome {
 		out.absent = ""
 		out.candidates = append(out.candidates, found...)
 	}
-	slices.SortFunc(out.candidates, compareVersions)
+	slices.SortFunc(out.candidates, osinfo.CompareVersions)
 	out.candidates = slices.Compact(out.candidates)
 	return out
 }

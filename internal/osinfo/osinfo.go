@@ -225,7 +225,7 @@ func (db *DB) HasVersion(distro, version string) bool {
 	}
 	if since, ok := db.since[distro]; ok {
 		canonical, ok := CanonicalVersion(distro, version)
-		return ok && canonical == version && compareVersions(version, since) >= 0
+		return ok && canonical == version && CompareVersions(version, since) >= 0
 	}
 	switch distro {
 	case "sled", "sles": // up to 15 one system to libosinfo, sold as a desktop and as a server

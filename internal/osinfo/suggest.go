@@ -37,7 +37,7 @@ func (db *DB) Suggest(text string, limit int) []string {
 	slices.SortStableFunc(guesses, func(a, b guess) int {
 		return cmp.Or(
 			cmp.Compare(a.rank, b.rank),
-			compareVersions(b.os.plainVersion(), a.os.plainVersion()), // newest first
+			CompareVersions(b.os.plainVersion(), a.os.plainVersion()), // newest first
 			cmp.Compare(len(a.os.ShortID), len(b.os.ShortID)),
 			cmp.Compare(a.os.ShortID, b.os.ShortID))
 	})
@@ -175,9 +175,9 @@ func split(key string) (distros []string, version string) {
 	return []string{name}, version
 }
 
-// compareVersions compares versions number by number: 9.10 is after 9.9, and
+// CompareVersions compares versions number by number: 9.10 is after 9.9, and
 // 2012r2 after 2012.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	for a != "" || b != "" {
 		var x, y string
 		x, a, _ = strings.Cut(a, ".")

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"glance-profile/internal/image"
 )
 
 // Version is the version of the plan format that this program writes. A plan
@@ -134,7 +136,7 @@ func (p Plan) Check() error {
 		switch {
 		case img.Action != ActionCreate && img.Action != ActionChange && img.Action != ActionDelete:
 			return fmt.Errorf("%s: action %q is none of create, change, delete", where, img.Action)
-		case !isID(img.ID):
+		case !image.IsID(img.ID):
 			return fmt.Errorf("%s: that is no image's id", where)
 		case img.Action == ActionChange && len(img.Changes) == 0:
 			return fmt.Errorf("%s: it has no changes", where)
@@ -148,22 +150,6 @@ func (p Plan) Check() error {
 		}
 	}
 	return nil
-}
-
-// isID tells whether a text has the form of Glance's ids (glance/schema.py):
-// 8-4-4-4-12 hexadecimal digits.
-func isID(text string) bool {
-	if len(text) != 36 {
-		return false
-	}
-	for i, c := range []byte(text) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		digit := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-		if dash != (c == '-') || !dash && !digit {
-			return false
-		}
-	}
-	return true
 }
 
 // Equal compares two values of changes. A list of tags is a set: Glance keeps

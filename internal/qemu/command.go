@@ -34,7 +34,7 @@ type Line struct {
 
 const debianFirmware = "/usr/share/OVMF"
 
-// program is QEMU's for an architecture, as Nova names it.
+// programs are QEMU's, by the architecture as Nova names it.
 var programs = map[string]string{"i686": "i386", "x86_64": "x86_64", "aarch64": "aarch64", "ppc64le": "ppc64", "ppc64": "ppc64", "s390x": "s390x", "mipsel": "mipsel", "armv7l": "arm"}
 
 // Command returns the line for a machine. The error says which device QEMU
@@ -72,7 +72,6 @@ type builder struct {
 	args []string
 	left []string
 	usb  bool // a USB controller is there
-	scsi string
 }
 
 func (b *builder) add(words ...string) { b.args = append(b.args, words...) }
@@ -247,7 +246,6 @@ func (b *builder) addSCSI(model string) error {
 		return fmt.Errorf("QEMU has no SCSI controller %q", model)
 	}
 	b.device("scsi", driver)
-	b.scsi = driver
 	return nil
 }
 
@@ -310,13 +308,10 @@ func (b *builder) disks() error {
 
 func bus0(bus string, n int) string { return "bus=" + bus + strconv.Itoa(n) }
 
-// cards are QEMU's names for Nova's network cards that differ from them.
-var cards = map[string]string{"virtio": "virtio-net-pci", "spapr-vlan": "spapr-vlan"}
-
 func (b *builder) nic() error {
 	model := b.m.NIC.Model
-	if name, ok := cards[model]; ok {
-		model = name
+	if model == "virtio" {
+		model = "virtio-net-pci"
 	}
 	properties := []string{"netdev=net0"}
 	if b.m.NIC.Packed {

@@ -278,7 +278,7 @@ func lookUpAll(ctx context.Context, l Lister, q Query) ([]found, error) {
 // ambiguous for everyone by publishing an image under it.
 // Source: openstack/image/v2/image.py, Image.find.
 func lookUp(ctx context.Context, l Lister, name, project string) (image.Image, error) {
-	if isID(name) {
+	if image.IsID(name) {
 		img, err := l.Get(ctx, name)
 		if err == nil || glance.Status(err) != http.StatusNotFound {
 			return img, err
@@ -322,25 +322,6 @@ func lookUp(ctx context.Context, l Lister, name, project string) (image.Image, e
 		}
 	}
 	return image.Image{}, &NameError{Name: name}
-}
-
-// isID tells whether a name has the form of Glance's ids (glance/schema.py,
-// the pattern of the image's id): 8-4-4-4-12 hexadecimal digits.
-func isID(name string) bool {
-	if len(name) != 36 {
-		return false
-	}
-	for i, c := range []byte(name) {
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)):
-			return false
-		}
-	}
-	return true
 }
 
 // Filter passes on those images of a saved listing that a query chooses, in
