@@ -31,7 +31,7 @@ func normalizeListing(c *cli.Context, env *Env, r road, q selection.Query, d *no
 	}
 	defer in.Close()
 	out := bufio.NewWriterSize(env.Out, 1<<16)
-	l := &listing{env: env, d: d, q: q, met: map[string]bool{}, untold: map[string]int{}}
+	l := &listing{env: env, d: d, chooser: selection.NewChooser(q), untold: map[string]int{}}
 	err = l.print(c, r, bufio.NewReaderSize(in, 1<<16), out)
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
@@ -47,9 +47,8 @@ func normalizeListing(c *cli.Context, env *Env, r road, q selection.Query, d *no
 type listing struct {
 	env     *Env
 	d       *normalizing
-	q       selection.Query
-	met     map[string]bool // names of the query that an image had
-	untold  map[string]int  // properties whose text the listing does not tell, and on how many images
+	chooser *selection.Chooser
+	untold  map[string]int // properties whose text the listing does not tell, and on how many images
 	changed int
 	failed  int
 }
@@ -127,7 +126,7 @@ func (l *listing) print(c *cli.Context, r road, in io.Reader, out io.Writer) err
 
 // decide decides on one record, if it is one of those that are meant.
 func (l *listing) decide(rec offline.Record) plan.Image {
-	if !l.chosen(rec.Image) {
+	if !l.chooser.Chooses(rec.Image) {
 		return plan.Image{}
 	}
 	for _, name := range rec.Unknown {
@@ -142,31 +141,11 @@ func (l *listing) decide(rec offline.Record) plan.Image {
 	return p
 }
 
-// chosen reports whether the command line means an image.
-func (l *listing) chosen(img image.Image) bool {
-	named := false
-	for _, name := range l.q.Names {
-		if name == img.ID || name == img.Name {
-			l.met[name], named = true, true
-		}
-	}
-	if len(l.q.Names) > 0 {
-		return named
-	}
-	for range selection.Filter(func(yield func(image.Image, error) bool) { yield(img, nil) }, l.q) {
-		return true
-	}
-	return false
-}
-
 // tell says what is to be told of the whole listing.
 func (l *listing) tell() {
-	for _, name := range l.q.Names {
-		if !l.met[name] {
-			l.met[name] = true
-			l.failed++
-			l.env.fail(&selection.NameError{Name: name})
-		}
+	for _, missing := range l.chooser.Missing() {
+		l.failed++
+		l.env.fail(missing)
 	}
 	if len(l.untold) > 0 {
 		l.env.note("what Glance holds is not known of %s: openstack image show prints true or a number whatever the text; these stay as they are",

@@ -324,40 +324,67 @@ func lookUp(ctx context.Context, l Lister, name, project string) (image.Image, e
 	return image.Image{}, &NameError{Name: name}
 }
 
-// Filter passes on those images of a saved listing that a query chooses, in
-// their order and one at a time: the named ones, by id or name, and those that
-// fulfil the conditions; all if the query is empty. Whose they are does not
-// matter but to Mine, since nothing is changed. Of several with one name all
-// are passed on. After the last image comes a *NameError for each name that
-// none had, in their order; an error of images ends it at once.
+// Chooser tells which images of a saved listing a query chooses: the named
+// ones, by id or name, and those that fulfil the conditions; all if the query is
+// empty. Whose they are does not matter but to Mine, since nothing is changed.
+// Of several with one name all are chosen.
+type Chooser struct {
+	q   Query
+	met map[string]bool // has every name of the query; whether an image had it
+}
+
+// NewChooser returns a chooser that has seen no image.
+func NewChooser(q Query) *Chooser {
+	c := &Chooser{q: q, met: map[string]bool{}}
+	for _, name := range q.Names {
+		c.met[name] = false
+	}
+	return c
+}
+
+// Chooses reports whether the query chooses an image, and keeps which names the
+// image has.
+func (c *Chooser) Chooses(img image.Image) bool {
+	chosen := c.q.Empty() || c.q.filters() && c.q.match(img)
+	for _, name := range []string{img.ID, img.Name} {
+		if _, wanted := c.met[name]; wanted && name != "" {
+			c.met[name], chosen = true, true
+		}
+	}
+	return chosen
+}
+
+// Missing has an error for each name that no image had so far, in the order of
+// the names.
+func (c *Chooser) Missing() []*NameError {
+	var missing []*NameError
+	told := map[string]bool{}
+	for _, name := range c.q.Names {
+		if !c.met[name] && !told[name] {
+			told[name] = true
+			missing = append(missing, &NameError{Name: name})
+		}
+	}
+	return missing
+}
+
+// Filter passes on those images of a saved listing that a Chooser chooses, in
+// their order and one at a time. After the last image comes a *NameError for
+// each name that none had, in their order; an error of images ends it at once.
 func Filter(images iter.Seq2[image.Image, error], q Query) iter.Seq2[image.Image, error] {
 	return func(yield func(image.Image, error) bool) {
-		met := map[string]bool{}
-		wanted := map[string]bool{}
-		for _, name := range q.Names {
-			wanted[name] = true
-		}
+		c := NewChooser(q)
 		for img, err := range images {
 			if err != nil {
 				yield(image.Image{}, err)
 				return
 			}
-			keep := q.Empty() || q.filters() && q.match(img)
-			for _, name := range []string{img.ID, img.Name} {
-				if name != "" && wanted[name] {
-					met[name], keep = true, true
-				}
-			}
-			if keep && !yield(img, nil) {
+			if c.Chooses(img) && !yield(img, nil) {
 				return
 			}
 		}
-		for _, name := range q.Names {
-			if met[name] {
-				continue
-			}
-			met[name] = true
-			if !yield(image.Image{}, &NameError{Name: name}) {
+		for _, missing := range c.Missing() {
+			if !yield(image.Image{}, missing) {
 				return
 			}
 		}
