@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"glance-profile/internal/property"
+	"glance-profile/internal/spelling"
 )
 
 //go:embed *.yaml
@@ -312,7 +313,7 @@ func didYouMean(name string, known []string) string {
 	var near []string
 	for _, k := range known {
 		limit := 1 + len(k)/5
-		if distance(strings.ToLower(name), k) <= limit || len(name) > 2 && strings.Contains(k, strings.ToLower(name)) {
+		if spelling.Distance(strings.ToLower(name), k, limit) <= limit || len(name) > 2 && strings.Contains(k, strings.ToLower(name)) {
 			near = append(near, k)
 		}
 	}
@@ -320,34 +321,4 @@ func didYouMean(name string, known []string) string {
 		return ""
 	}
 	return "; meant is perhaps " + strings.Join(near, " or ")
-}
-
-// distance is how many single characters have to be put in, taken out or
-// changed, or neighbours swapped, to make b of a.
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	if len(x) > 64 || len(y) > 64 {
-		return max(len(x), len(y))
-	}
-	rows := make([][]int, len(x)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(y)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		for j := 1; j <= len(y); j++ {
-			cost := 1
-			if x[i-1] == y[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(x)][len(y)]
 }

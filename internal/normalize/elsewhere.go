@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"glance-profile/internal/plan"
+	"glance-profile/internal/spelling"
 )
 
 // Elsewhere gathers the old values of what is changed, to tell where else they
@@ -50,7 +51,7 @@ func (e *Elsewhere) Warnings() []string {
 	var values []string
 	for _, name := range slices.Sorted(maps.Keys(e.old)) {
 		for _, v := range slices.Sorted(slices.Values(e.old[name])) {
-			values = append(values, name+"="+quoted(v))
+			values = append(values, name+"="+spelling.Quote(v))
 		}
 		if e.few[name] {
 			values = append(values, "other values of "+name)

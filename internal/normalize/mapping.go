@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"glance-profile/internal/property"
+	"glance-profile/internal/spelling"
 )
 
 // Map is an operator's own aliases: for each property, texts that its images
@@ -64,14 +65,14 @@ func ParseMap(file string, data []byte) (*Map, error) {
 			return nil, m.errorf(line, "the name of a property is wanted")
 		}
 		if _, twice := m.entries[name]; twice {
-			return nil, m.errorf(line, "%s is there twice", quoted(name))
+			return nil, m.errorf(line, "%s is there twice", spelling.Quote(name))
 		}
 		if _, base := property.BaseField(name); base || property.Reserved(name) || property.ReadOnly(name) || name == "" {
-			return nil, m.errorf(line, "%s is no property that users set", quoted(name))
+			return nil, m.errorf(line, "%s is no property that users set", spelling.Quote(name))
 		}
 		aliases, ok := v.Value.(*ast.MappingNode)
 		if !ok {
-			return nil, m.errorf(line, "%s: a map is wanted, of texts to what they stand for", quoted(name))
+			return nil, m.errorf(line, "%s: a map is wanted, of texts to what they stand for", spelling.Quote(name))
 		}
 		if err := m.property(name, aliases); err != nil {
 			return nil, err
@@ -87,11 +88,11 @@ func (m *Map) property(name string, aliases *ast.MappingNode) error {
 		line := lineOf(v.Key)
 		from, ok := literal(v.Key)
 		if !ok {
-			return m.errorf(line, "%s: a text is wanted on the left", quoted(name))
+			return m.errorf(line, "%s: a text is wanted on the left", spelling.Quote(name))
 		}
 		key := fold(from)
 		if other, twice := m.entries[name][key]; twice {
-			return m.errorf(line, "%s: %s stands in line %d already", quoted(name), quoted(from), other.line)
+			return m.errorf(line, "%s: %s stands in line %d already", spelling.Quote(name), spelling.Quote(from), other.line)
 		}
 		if _, null := v.Value.(*ast.NullNode); null {
 			m.entries[name][key] = mapping{leave: true, line: line}
@@ -99,14 +100,14 @@ func (m *Map) property(name string, aliases *ast.MappingNode) error {
 		}
 		to, ok := literal(v.Value)
 		if !ok {
-			return m.errorf(line, "%s: %s: a text is wanted on the right, or ~ to leave it alone", quoted(name), quoted(from))
+			return m.errorf(line, "%s: %s: a text is wanted on the right, or ~ to leave it alone", spelling.Quote(name), spelling.Quote(from))
 		}
 		if strings.ContainsFunc(to, unicode.IsControl) {
-			return m.errorf(line, "%s: %s: the text on the right holds a control character", quoted(name), quoted(from))
+			return m.errorf(line, "%s: %s: the text on the right holds a control character", spelling.Quote(name), spelling.Quote(from))
 		}
 		for _, f := range property.Check(name, to) {
 			if f.Severity == property.Error {
-				return m.errorf(line, "%s: %s", quoted(name), f.Message)
+				return m.errorf(line, "%s: %s", spelling.Quote(name), f.Message)
 			}
 		}
 		m.entries[name][key] = mapping{to: to, line: line}
@@ -220,7 +221,7 @@ func (m *Map) check(x *lexicon) error {
 			}
 			for _, end := range ends {
 				if next, again := entries[end]; again {
-					return m.errorf(e.line, "%s: %s would become %s, of which line %d makes something else", quoted(name), quoted(key), quoted(end), next.line)
+					return m.errorf(e.line, "%s: %s would become %s, of which line %d makes something else", spelling.Quote(name), spelling.Quote(key), spelling.Quote(end), next.line)
 				}
 			}
 		}

@@ -11,9 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"glance-profile/internal/image"
 	"glance-profile/internal/osinfo"
@@ -230,21 +228,6 @@ func (s *state) report(kind Kind, property, value string, candidates []string, f
 
 func (s *state) note(property, value, format string, args ...any) {
 	s.notes = append(s.notes, Report{Kind: Note, Property: property, Value: value, Message: fmt.Sprintf(format, args...)})
-}
-
-// quoted makes a value fit for a message: quoted, without control characters,
-// and no longer than people read.
-func quoted(text string) string {
-	const most = 60
-	if utf8.RuneCountInString(text) > most {
-		n := 0
-		for i := range text {
-			if n++; n > most {
-				return strconv.Quote(text[:i]) + "…"
-			}
-		}
-	}
-	return strconv.Quote(text)
 }
 
 // accepted reports whether no service refuses the value.

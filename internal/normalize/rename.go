@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"glance-profile/internal/property"
+	"glance-profile/internal/spelling"
 )
 
 // spelledNames returns the names that a misspelt one is compared with: those
@@ -27,7 +28,7 @@ func (s *state) rename() {
 		value := s.props[name]
 		f := s.n.factsOf(name)
 		if f.capitals != "" {
-			s.report(Misspelt, name, value, []string{f.capitals}, "no service reads %s; %s differs from it in capitals only, which a database may take for the same: remove the one, then set the other", quoted(name), f.capitals)
+			s.report(Misspelt, name, value, []string{f.capitals}, "no service reads %s; %s differs from it in capitals only, which a database may take for the same: remove the one, then set the other", spelling.Quote(name), f.capitals)
 			continue
 		}
 		known := f.edits
@@ -35,12 +36,12 @@ func (s *state) rename() {
 			continue
 		}
 		if len(known) > 1 {
-			s.report(Misspelt, name, value, known, "no service reads %s, which is one letter from several names", quoted(name))
+			s.report(Misspelt, name, value, known, "no service reads %s, which is one letter from several names", spelling.Quote(name))
 			continue
 		}
 		to := known[0]
 		if other, there := s.props[to]; there {
-			s.report(Misspelt, name, value, known, "no service reads %s; %s is there beside it, with the value %s", quoted(name), to, quoted(other))
+			s.report(Misspelt, name, value, known, "no service reads %s; %s is there beside it, with the value %s", spelling.Quote(name), to, spelling.Quote(other))
 			continue
 		}
 		if s.untold(to) {
@@ -48,10 +49,10 @@ func (s *state) rename() {
 		}
 		settled, ok := s.fits(to, value)
 		if !ok {
-			s.report(Misspelt, name, value, known, "no service reads %s; was %s meant? its value would have to change too", quoted(name), to)
+			s.report(Misspelt, name, value, known, "no service reads %s; was %s meant? its value would have to change too", spelling.Quote(name), to)
 			continue
 		}
-		why := fmt.Sprintf("no service reads %s, which is one letter from %s; it takes effect from now on", quoted(name), to)
+		why := fmt.Sprintf("no service reads %s, which is one letter from %s; it takes effect from now on", spelling.Quote(name), to)
 		s.propose(change{name, nil, why}, set(to, settled, why))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"glance-profile/internal/osinfo"
 	"glance-profile/internal/property"
+	"glance-profile/internal/spelling"
 )
 
 // glanceDistros are the values of os_distro that Glance's documentation lists.
@@ -96,7 +97,7 @@ func (s *state) distro(d, v, t field) (string, how) {
 			return s.hearsay(d, v)
 		}
 		if heard := s.distroTestimony(); heard.several || heard.value != "" && !sameSystem(heard.value, named) {
-			s.report(Conflict, from.name, from.value, nil, "%s names %s, and %s says something else", quoted(from.value), named, strings.Join(heard.from, ", "))
+			s.report(Conflict, from.name, from.value, nil, "%s names %s, and %s says something else", spelling.Quote(from.value), named, strings.Join(heard.from, ", "))
 			return "", unsettled
 		}
 		return named, how
@@ -203,13 +204,13 @@ func (s *state) readDistro(d, v, t field) (string, how) {
 	case d.r.nothing:
 		return unclear(Unknown, nil, "os_distro is empty")
 	case len(d.r.rest) > 0:
-		return unclear(Unknown, d.r.distros, "no distribution is known as %s: %s is not understood", quoted(d.value), quoted(strings.Join(d.r.rest, " ")))
+		return unclear(Unknown, d.r.distros, "no distribution is known as %s: %s is not understood", spelling.Quote(d.value), spelling.Quote(strings.Join(d.r.rest, " ")))
 	case d.r.several:
-		return unclear(Ambiguous, d.r.distros, "%s names more than one distribution", quoted(d.value))
+		return unclear(Ambiguous, d.r.distros, "%s names more than one distribution", spelling.Quote(d.value))
 	case len(d.r.distros) > 0:
 		candidates := s.choose(d, v)
 		if len(candidates) != 1 {
-			return unclear(Ambiguous, candidates, "%s is a name of several distributions", quoted(d.value))
+			return unclear(Ambiguous, candidates, "%s is a name of several distributions", spelling.Quote(d.value))
 		}
 		return candidates[0], reads
 	}
@@ -238,7 +239,7 @@ func (s *state) readDistro(d, v, t field) (string, how) {
 	case d.r.server && v.there && x.resolve("windows", v.r, true).version != "":
 		candidates = []string{"windows"}
 	}
-	return unclear(Unknown, candidates, "%s names no distribution", quoted(d.value))
+	return unclear(Unknown, candidates, "%s names no distribution", spelling.Quote(d.value))
 }
 
 // choose narrows down the distributions that a name may stand for.
@@ -284,21 +285,21 @@ func (s *state) version(v field, distro string, how how) string {
 		if slices.ContainsFunc(s.reports, func(r Report) bool { return r.Property == v.name }) {
 			return ""
 		}
-		s.report(Unknown, v.name, v.value, nil, "%s cannot be read without knowing the distribution", quoted(v.value))
+		s.report(Unknown, v.name, v.value, nil, "%s cannot be read without knowing the distribution", spelling.Quote(v.value))
 		return ""
 	}
 	if named := x.distribution(v.r); v.r.several || named != "" && !sameSystem(named, distro) {
 		if named == "" {
 			named = strings.Join(v.r.distros, " and ")
 		}
-		s.report(Conflict, v.name, v.value, nil, "%s names %s, and the image is %s", quoted(v.value), named, distro)
+		s.report(Conflict, v.name, v.value, nil, "%s names %s, and the image is %s", spelling.Quote(v.value), named, distro)
 		return ""
 	}
 	out := x.resolve(distro, v.r, s.forServers())
 	if canonical, ok := osinfo.CanonicalVersion(distro, v.value); ok && x.has(distro, canonical) {
 		out = outcome{version: canonical} // also a word that is one only there: xp
 	} else if len(v.r.rest) > 0 {
-		s.report(Unknown, v.name, v.value, nil, "%s is no version of %s: %s is not understood", quoted(v.value), distro, quoted(strings.Join(v.r.rest, " ")))
+		s.report(Unknown, v.name, v.value, nil, "%s is no version of %s: %s is not understood", spelling.Quote(v.value), distro, spelling.Quote(strings.Join(v.r.rest, " ")))
 		return ""
 	}
 	if out.version == "" && len(out.candidates) > 1 {
@@ -308,7 +309,7 @@ func (s *state) version(v field, distro string, how how) string {
 	}
 	switch {
 	case len(v.r.rolling) > 0 && len(v.r.numbers) == 0:
-		s.report(Unknown, v.name, v.value, nil, "%s is no number, and stays", quoted(v.value))
+		s.report(Unknown, v.name, v.value, nil, "%s is no number, and stays", spelling.Quote(v.value))
 	case out.version == v.value:
 	case out.version != "" && s.otherArchitecture(v):
 		return ""
@@ -319,11 +320,11 @@ func (s *state) version(v field, distro string, how how) string {
 	case out.absent != "":
 		s.report(NoVersion, v.name, v.value, x.near(distro, out.absent), "%s %s is not among the systems known (osinfo-db %s): it is newer, or there was none", distro, out.absent, x.db.Release())
 	case len(out.candidates) > 1:
-		s.report(Ambiguous, v.name, v.value, out.candidates, "%s may be several versions of %s; its rule: %s", quoted(v.value), distro, rule(distro))
+		s.report(Ambiguous, v.name, v.value, out.candidates, "%s may be several versions of %s; its rule: %s", spelling.Quote(v.value), distro, rule(distro))
 	case len(out.candidates) == 1:
-		s.report(Unknown, v.name, v.value, out.candidates, "%s is no version of %s; its rule: %s", quoted(v.value), distro, rule(distro))
+		s.report(Unknown, v.name, v.value, out.candidates, "%s is no version of %s; its rule: %s", spelling.Quote(v.value), distro, rule(distro))
 	default:
-		s.report(Unknown, v.name, v.value, x.nearest(distro, v.r), "%s is no version of %s; its rule: %s", quoted(v.value), distro, rule(distro))
+		s.report(Unknown, v.name, v.value, x.nearest(distro, v.r), "%s is no version of %s; its rule: %s", spelling.Quote(v.value), distro, rule(distro))
 	}
 	return out.version
 }
@@ -374,17 +375,17 @@ func (s *state) place(d, v field, distro string, how how, version string) {
 	if d.there && d.r.versioned() && how == reads {
 		inDistro = x.resolve(distro, d.r, s.forServers())
 		if inDistro.version == "" {
-			s.report(Ambiguous, d.name, d.value, prefixed(distro, inDistro), "%s is %s, and its version is not settled", quoted(d.value), distro)
+			s.report(Ambiguous, d.name, d.value, prefixed(distro, inDistro), "%s is %s, and its version is not settled", spelling.Quote(d.value), distro)
 			return
 		}
 		if v.there && !v.own && !v.r.nothing {
 			switch {
 			case version == inDistro.version, version != "" && pointOf(version, inDistro.version):
 			case version != "" && pointOf(inDistro.version, version):
-				s.note(d.name, d.value, "%s in os_distro gives way to os_version=%s", inDistro.version, quoted(version))
+				s.note(d.name, d.value, "%s in os_distro gives way to os_version=%s", inDistro.version, spelling.Quote(version))
 			default:
 				for _, f := range []field{d, v} {
-					s.report(Conflict, f.name, f.value, nil, "os_distro, %s, says %s, and os_version %s", quoted(d.value), inDistro.version, quoted(v.value))
+					s.report(Conflict, f.name, f.value, nil, "os_distro, %s, says %s, and os_version %s", spelling.Quote(d.value), inDistro.version, spelling.Quote(v.value))
 				}
 				return
 			}
@@ -401,7 +402,7 @@ func (s *state) place(d, v field, distro string, how how, version string) {
 		return
 	}
 	if _, card := s.props["hw_vif_model"]; !card && d.there && value != d.value && s.n.o.Vocabulary == Glance && x.libosinfoFinds(d.value) {
-		s.note(d.name, d.value, "a Nova that uses libosinfo finds %s there and chooses the network card by it; with %s its servers get the default, unless hw_vif_model is set", quoted(d.value), value)
+		s.note(d.name, d.value, "a Nova that uses libosinfo finds %s there and chooses the network card by it; with %s its servers get the default, unless hw_vif_model is set", spelling.Quote(d.value), value)
 	}
 	var changes []change
 	switch how {
@@ -478,10 +479,10 @@ func (s *state) kind(t, d field, distro string, how how, version string) {
 	}
 	switch {
 	case value == "":
-		s.report(Unknown, t.name, t.value, optional(ofDistro), "%s is neither linux nor windows, and Nova knows no other; a system that is neither has no os_type", quoted(t.value))
+		s.report(Unknown, t.name, t.value, optional(ofDistro), "%s is neither linux nor windows, and Nova knows no other; a system that is neither has no os_type", spelling.Quote(t.value))
 		return
 	case ofDistro != "" && ofDistro != value, named != "" && distro != "" && !sameSystem(named, distro):
-		s.report(Conflict, t.name, t.value, []string{value}, "%s contradicts the distribution, which is %s", quoted(t.value), distro)
+		s.report(Conflict, t.name, t.value, []string{value}, "%s contradicts the distribution, which is %s", spelling.Quote(t.value), distro)
 		return
 	}
 	if s.otherArchitecture(t) {
@@ -508,10 +509,10 @@ func (s *state) out(t, d field, distro, version string) (changes []change, ok bo
 		in = x.resolve(distro, t.r, s.forServers())
 		switch {
 		case in.version == "":
-			s.report(Ambiguous, t.name, t.value, prefixed(distro, in), "%s is %s, and its version is not settled", quoted(t.value), distro)
+			s.report(Ambiguous, t.name, t.value, prefixed(distro, in), "%s is %s, and its version is not settled", spelling.Quote(t.value), distro)
 			return nil, false
 		case version != "" && version != in.version && !pointOf(version, in.version) && !pointOf(in.version, version):
-			s.report(Conflict, t.name, t.value, nil, "%s says %s, and os_version %s", quoted(t.value), in.version, quoted(version))
+			s.report(Conflict, t.name, t.value, nil, "%s says %s, and os_version %s", spelling.Quote(t.value), in.version, spelling.Quote(version))
 			return nil, false
 		}
 	}
@@ -544,7 +545,7 @@ func (s *state) otherArchitecture(f field) bool {
 		}
 	}
 	if conflict {
-		s.report(Conflict, f.name, f.value, nil, "%s names another architecture than the rest of the image does", quoted(f.value))
+		s.report(Conflict, f.name, f.value, nil, "%s names another architecture than the rest of the image does", spelling.Quote(f.value))
 	}
 	return conflict
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"glance-profile/internal/property"
+	"glance-profile/internal/spelling"
 )
 
 // enum is a property that takes words of a list.
@@ -153,7 +154,7 @@ func (s *state) architecture(name, value string) {
 	}
 	values = fitting(values, bits)
 	if len(values) != 1 {
-		s.report(Ambiguous, name, value, architectures[r.arches[0]], "%s may be several architectures", quoted(value))
+		s.report(Ambiguous, name, value, architectures[r.arches[0]], "%s may be several architectures", spelling.Quote(value))
 		return
 	}
 	s.propose(set(name, values[0], "another name of it; "+why))
@@ -163,7 +164,7 @@ func (s *state) architecture(name, value string) {
 func (s *state) habits(name, value string) {
 	f := s.n.factsOf(name)
 	if f.novaLike {
-		s.report(NoEffect, name, value, nil, "%s looks like one of Nova's properties, and no release of Nova knows it", quoted(name))
+		s.report(NoEffect, name, value, nil, "%s looks like one of Nova's properties, and no release of Nova knows it", spelling.Quote(name))
 	}
 	if f.noEffect {
 		s.report(NoEffect, name, value, nil, "no service reads %s", name)

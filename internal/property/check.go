@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"glance-profile/internal/spelling"
 )
 
 // The releases of Nova between which values are judged: the oldest that the
@@ -74,7 +76,7 @@ func CheckAll(props map[string]string) []Finding {
 		if other, ok := lowered[lower]; ok {
 			findings = append(findings, Finding{
 				Rule: "name-clash", Severity: Warning, Property: name, Value: value, Reference: "glance/db/sqlalchemy/models.py ImageProperty",
-				Message: fmt.Sprintf("%s differs from %s in case or trailing blanks only: on MySQL the two are one, and Glance answers 500", quote(name), quote(other)),
+				Message: fmt.Sprintf("%s differs from %s in case or trailing blanks only: on MySQL the two are one, and Glance answers 500", spelling.Quote(name), spelling.Quote(other)),
 			})
 		}
 		lowered[lower] = name
@@ -169,21 +171,6 @@ func (c *checker) add(rule string, severity Severity, fix, reference, format str
 	})
 }
 
-// quote makes text fit for one line of a message: quoted, without control
-// characters, and not longer than people read.
-func quote(text string) string {
-	const most = 60
-	if utf8.RuneCountInString(text) > most {
-		cut := 0
-		for i := range text {
-			if cut++; cut > most {
-				return strconv.Quote(text[:i]) + "…"
-			}
-		}
-	}
-	return strconv.Quote(text)
-}
-
 // The limits on values, in bytes: the column of Glance's database, and that of
 // Nova, which cuts what it keeps for a running server. Source:
 // glance/db/sqlalchemy/models.py ImageProperty (TEXT, on MySQL), nova/utils.py
@@ -195,10 +182,10 @@ const (
 
 func (c *checker) checkLength() {
 	if !utf8.ValidString(c.value) {
-		c.add("not-utf8", Error, "", glanceNames, "the value %s is not valid UTF-8, and JSON cannot carry it", quote(c.value))
+		c.add("not-utf8", Error, "", glanceNames, "the value %s is not valid UTF-8, and JSON cannot carry it", spelling.Quote(c.value))
 	}
 	if fourBytes(c.value) {
-		c.add("four-byte-unicode", Error, "", glanceUnicode, "the value %s has a character of four bytes in UTF-8, such as an emoji: Glance answers 400", quote(c.value))
+		c.add("four-byte-unicode", Error, "", glanceUnicode, "the value %s has a character of four bytes in UTF-8, such as an emoji: Glance answers 400", spelling.Quote(c.value))
 	}
 	n := len(c.value)
 	switch {
@@ -251,7 +238,7 @@ func (c *checker) checkKnown(d *Definition) {
 // refuse reports a value that the service which checks it does not take.
 func (c *checker) refuse(d *Definition, fix, accepted string) {
 	if d.CheckedBy == "glance" {
-		c.add("glance-schema", Error, fix, d.Source, "%s is not accepted by Glance, which answers 400; accepted: %s", quote(c.value), accepted)
+		c.add("glance-schema", Error, fix, d.Source, "%s is not accepted by Glance, which answers 400; accepted: %s", spelling.Quote(c.value), accepted)
 		return
 	}
 	severity, who := Error, "Nova refuses every server made from the image (400)"
@@ -259,7 +246,7 @@ func (c *checker) refuse(d *Definition, fix, accepted string) {
 		// Older releases do not know the name and so take any value.
 		severity, who = Warning, "Nova from "+release(d.Since)+" on refuses every server made from the image (400)"
 	}
-	c.add("value-not-accepted", severity, fix, d.Source, "%s is not accepted: %s; accepted: %s", quote(c.value), who, accepted)
+	c.add("value-not-accepted", severity, fix, d.Source, "%s is not accepted: %s; accepted: %s", spelling.Quote(c.value), who, accepted)
 }
 
 // major returns the first number of a release such as 31.0.0; 0 for "".
@@ -327,7 +314,7 @@ func (c *checker) checkBool(d *Definition) {
 	if d.Name == "bdm_v2" {
 		if c.value != "" && !is {
 			c.add("boolean-misread", Warning, "", "nova/compute/api.py _get_image_defined_bdms",
-				"any text switches bdm_v2 on, %s included: leave the property out", quote(c.value))
+				"any text switches bdm_v2 on, %s included: leave the property out", spelling.Quote(c.value))
 		}
 		return
 	}
@@ -342,7 +329,7 @@ func (c *checker) checkBool(d *Definition) {
 		fix = "false"
 	}
 	c.add("boolean-misread", Warning, fix, "oslo_utils/strutils.py bool_from_string",
-		"%s is not a word that Nova knows for true or false, so it counts as false in silence; for true write true, yes, on or 1", quote(c.value))
+		"%s is not a word that Nova knows for true or false, so it counts as false in silence; for true write true, yes, on or 1", spelling.Quote(c.value))
 }
 
 func (c *checker) checkInt(d *Definition) {
@@ -352,7 +339,7 @@ func (c *checker) checkInt(d *Definition) {
 		if d.CheckedBy == "nova" {
 			c.refuse(d, fix, "a whole number")
 		} else {
-			c.add("value-ignored", Warning, fix, d.Source, "%s is not a whole number: it is ignored, and the default of the cloud holds", quote(c.value))
+			c.add("value-ignored", Warning, fix, d.Source, "%s is not a whole number: it is ignored, and the default of the cloud holds", spelling.Quote(c.value))
 		}
 		return
 	}
@@ -414,20 +401,20 @@ func (c *checker) checkEnum(d *Definition) {
 		case d.CheckedBy != "":
 			c.refuse(d, fix, d.accepted())
 		case d.Effect == Active && d.Name != "image_type":
-			c.add("value-ignored", Warning, fix, d.Source, "%s is none of %s, and is ignored in silence", quote(c.value), d.accepted())
+			c.add("value-ignored", Warning, fix, d.Source, "%s is none of %s, and is ignored in silence", spelling.Quote(c.value), d.accepted())
 		}
 		return
 	}
 	if since, ok := lookup(d.ValuesSince, canonical); ok {
-		c.add("newer-than", Warning, "", d.Source, "Nova knows the value %s from %s on; older releases refuse every server made from the image (400)", quote(c.value), release(since))
+		c.add("newer-than", Warning, "", d.Source, "Nova knows the value %s from %s on; older releases refuse every server made from the image (400)", spelling.Quote(c.value), release(since))
 	}
 	if d.Name == "os_type" && c.value != canonical {
 		const reference = "nova/compute/api.py _inherit_properties_from_image"
 		if canonical == "windows" {
 			c.add("os-type-case", Warning, canonical, reference,
-				"Nova takes %s, but its libvirt driver compares the text as it stands with windows: the guest gets no Hyper-V features, a clock in UTC and root for its administrator", quote(c.value))
+				"Nova takes %s, but its libvirt driver compares the text as it stands with windows: the guest gets no Hyper-V features, a clock in UTC and root for its administrator", spelling.Quote(c.value))
 		} else {
-			c.add("os-type-case", Info, canonical, reference, "Nova takes %s and hands it on as it stands, and whatever compares it with %s misses it", quote(c.value), canonical)
+			c.add("os-type-case", Info, canonical, reference, "Nova takes %s and hands it on as it stands, and whatever compares it with %s misses it", spelling.Quote(c.value), canonical)
 		}
 	}
 	if canonical == "i686" && d.Source == "nova/objects/fields.py Architecture" {
@@ -444,10 +431,10 @@ func (c *checker) checkEnum(d *Definition) {
 // KVM, can run.
 func (c *checker) checkHypervisor(d *Definition, canonical string) {
 	if why, ok := lookup(d.Never, canonical); ok {
-		c.add("refused-later", Error, "", d.Source, "%s is accepted and then refused on every host: %s", quote(c.value), why)
+		c.add("refused-later", Error, "", d.Source, "%s is accepted and then refused on every host: %s", spelling.Quote(c.value), why)
 	}
 	if why, ok := lookup(d.KVMRefuses, canonical); ok {
-		c.add("refused-by-kvm", Warning, "", d.Source, "%s is accepted and then refused on KVM hosts: %s", quote(c.value), why)
+		c.add("refused-by-kvm", Warning, "", d.Source, "%s is accepted and then refused on KVM hosts: %s", spelling.Quote(c.value), why)
 	}
 }
 
@@ -499,7 +486,7 @@ func (d *Definition) guess(value string) string {
 	}
 	best, found := "", 0
 	for _, known := range d.Values {
-		if len(known) >= 4 && distance(strings.ToLower(v), strings.ToLower(known), 1) <= 1 {
+		if len(known) >= 4 && spelling.Distance(strings.ToLower(v), strings.ToLower(known), 1) <= 1 {
 			best = known
 			found++
 		}
@@ -518,7 +505,7 @@ func (c *checker) checkUUID(d *Definition) {
 		}
 	case "base_image_ref", "cinder_encryption_key_id", "hw_ephemeral_encryption_secret_uuid", "img_signature_certificate_uuid":
 		if !validUUID(c.value) {
-			c.add("uuid-form", Warning, "", d.Source, "%s is not a UUID: it is accepted, and whatever looks it up will fail", quote(c.value))
+			c.add("uuid-form", Warning, "", d.Source, "%s is not a UUID: it is accepted, and whatever looks it up will fail", spelling.Quote(c.value))
 		}
 	}
 }
@@ -527,7 +514,7 @@ func (c *checker) checkList(d *Definition) {
 	objects, ok := validList(c.value)
 	if !ok {
 		c.add("value-not-accepted", Error, "", "nova/image/glance.py _json_loads",
-			"%s is not accepted: Nova fails on every server made from the image (500); accepted: a JSON list of objects whose values are text, numbers, true, false or null", quote(c.value))
+			"%s is not accepted: Nova fails on every server made from the image (500); accepted: a JSON list of objects whose values are text, numbers, true, false or null", spelling.Quote(c.value))
 		return
 	}
 	if c.name != "mappings" {
@@ -548,7 +535,7 @@ func (c *checker) checkPredicate(d *Definition) {
 		c.refuse(d, proposePredicate(c.value), "comparisons joined by commas, such as >=2.6,<3.0")
 	case !before:
 		c.add("newer-than", Warning, proposePredicate(c.value), "oslo_versionedobjects/fields.py VersionPredicate",
-			"clouds before 2025.1 refuse %s (400): they take versions of two or three numbers only", quote(c.value))
+			"clouds before 2025.1 refuse %s (400): they take versions of two or three numbers only", spelling.Quote(c.value))
 	}
 }
 
@@ -608,7 +595,7 @@ func (c *checker) checkTrait(d *Definition) {
 			fix = traitPrefix + fix
 		}
 		c.add("trait-spelling", Warning, fix, "placement/schemas/trait.py",
-			"%s is no name for a trait, which has capitals, digits and underscores only: no host is found", quote(trait))
+			"%s is no name for a trait, which has capitals, digits and underscores only: no host is found", spelling.Quote(trait))
 	} else if !slices.ContainsFunc(traitNamespaces[:], func(prefix string) bool { return strings.HasPrefix(trait, prefix) }) {
 		c.add("trait-spelling", Warning, traitPrefix+"CUSTOM_"+trait, "os_traits",
 			"%s is not one of OpenStack's traits, and a cloud's own begin with CUSTOM_: no host is found", trait)
@@ -618,7 +605,7 @@ func (c *checker) checkTrait(d *Definition) {
 		if strings.EqualFold(trimSpace(c.value), "required") {
 			fix = "required"
 		}
-		c.add("trait-value-ignored", Warning, fix, d.Source, "only the value required counts, and %s is ignored in silence", quote(c.value))
+		c.add("trait-value-ignored", Warning, fix, d.Source, "only the value required counts, and %s is ignored in silence", spelling.Quote(c.value))
 	}
 }
 
@@ -633,9 +620,9 @@ func (c *checker) checkMachine(d *Definition) {
 	case c.value == "":
 		c.add("refused-later", Error, "", "nova/virt/libvirt/host.py _check_machine_type", "the empty text is no machine type: every host refuses the server")
 	case habit:
-		c.add("refused-later", Error, fix, "nova/virt/libvirt/host.py _check_machine_type", "%s is no machine type of QEMU: every host refuses the server", quote(c.value))
+		c.add("refused-later", Error, fix, "nova/virt/libvirt/host.py _check_machine_type", "%s is no machine type of QEMU: every host refuses the server", spelling.Quote(c.value))
 	case family && v != c.value:
-		c.add("refused-later", Error, v, "nova/virt/libvirt/host.py _check_machine_type", "machine types are matched exactly, and %s is none: every host refuses the server", quote(c.value))
+		c.add("refused-later", Error, v, "nova/virt/libvirt/host.py _check_machine_type", "machine types are matched exactly, and %s is none: every host refuses the server", spelling.Quote(c.value))
 	}
 	c.checkHypervisor(d, c.value)
 }
@@ -653,7 +640,7 @@ func (c *checker) checkPageSize() {
 		if !validPageSize(fix) {
 			fix = ""
 		}
-		c.add("refused-later", Error, fix, reference, "Nova refuses every server made from the image (400): %s is none of small, large, any, a number of KiB, or a size such as 2MB", quote(c.value))
+		c.add("refused-later", Error, fix, reference, "Nova refuses every server made from the image (400): %s is none of small, large, any, a number of KiB, or a size such as 2MB", spelling.Quote(c.value))
 		return
 	}
 	c.add("needs-flavor", Warning, "", reference, "servers are refused (400) unless their flavor has hw:mem_page_size=any or large")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"glance-profile/internal/spelling"
 )
 
 // brief writes findings as "severity rule fix", one each.
@@ -185,7 +187,7 @@ func TestCheck(t *testing.T) {
 		{"image_id", "x", []string{"warning name-unchangeable", "warning overwritten"}},
 		{"base_image_ref", "5a1f0a52-7f0b-4b6a-9d3a-0123456789ab", []string{"warning snapshot-leftover"}},
 	} {
-		t.Run(quote(c.name+"="+c.value), func(t *testing.T) {
+		t.Run(spelling.Quote(c.name+"="+c.value), func(t *testing.T) {
 			if got := brief(Check(c.name, c.value)); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(c.want))) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -257,7 +259,7 @@ func TestFixesAreSound(t *testing.T) {
 			}
 			for _, g := range Check(f.Property, f.Fix) {
 				if g.Rule == f.Rule || g.Severity == Error {
-					t.Errorf("%s=%s: proposes %q, of which: %s", f.Property, quote(f.Value), f.Fix, g.Message)
+					t.Errorf("%s=%s: proposes %q, of which: %s", f.Property, spelling.Quote(f.Value), f.Fix, g.Message)
 				}
 			}
 		}
@@ -277,7 +279,7 @@ func TestRefusedByGlance(t *testing.T) {
 	} {
 		got := slices.ContainsFunc(Check(c.name, c.value), Finding.RefusedByGlance)
 		if got != c.want {
-			t.Errorf("%s=%s: got %v, want %v", quote(c.name), quote(c.value), got, c.want)
+			t.Errorf("%s=%s: got %v, want %v", spelling.Quote(c.name), spelling.Quote(c.value), got, c.want)
 		}
 	}
 }
@@ -319,7 +321,7 @@ func TestLookup(t *testing.T) {
 	}
 	for _, name := range []string{"", "foo", "trait:*", "hw_numa_cpus.N", "hw_numa_cpus.128", "hw_numa_cpus.00", "hw_numa_cpus.", "HW_DISK_BUS"} {
 		if d, ok := Lookup(name); ok {
-			t.Errorf("%s is known: %+v", quote(name), d)
+			t.Errorf("%s is known: %+v", spelling.Quote(name), d)
 		}
 	}
 }

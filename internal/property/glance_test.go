@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"glance-profile/internal/spelling"
 	"glance-profile/test/oracle"
 )
 
@@ -95,7 +96,7 @@ func compareGlance(t *testing.T, a glanceAnswer) {
 		says[f.Rule] = true
 	}
 	any := func(rules ...string) bool { return slices.ContainsFunc(rules, func(r string) bool { return says[r] }) }
-	what := quote(slices.Sorted(maps.Keys(a.Props))[0])
+	what := spelling.Quote(slices.Sorted(maps.Keys(a.Props))[0])
 	if says["base-field"] {
 		return // Glance takes some of them, though not as properties
 	}

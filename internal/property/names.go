@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"glance-profile/internal/spelling"
 )
 
 // The limits on names. Source: glance/api/v2/images.py
@@ -74,13 +76,13 @@ func BaseField(name string) (option string, ok bool) {
 // is to say, and refused is true.
 func (c *checker) checkName() (refused bool) {
 	if !utf8.ValidString(c.name) {
-		c.add("not-utf8", Error, "", glanceNames, "the name %s is not valid UTF-8, and JSON cannot carry it", quote(c.name))
+		c.add("not-utf8", Error, "", glanceNames, "the name %s is not valid UTF-8, and JSON cannot carry it", spelling.Quote(c.name))
 		return true
 	}
 	option, base := BaseField(c.name)
 	switch {
 	case Reserved(c.name):
-		c.add("reserved-name", Error, "", glanceNames, "%s is reserved: Glance answers 403", quote(c.name))
+		c.add("reserved-name", Error, "", glanceNames, "%s is reserved: Glance answers 403", spelling.Quote(c.name))
 		return true
 	case base:
 		use := "set it by " + option
@@ -88,16 +90,16 @@ func (c *checker) checkName() (refused bool) {
 			use = "it cannot be set when an image is made"
 		}
 		c.add("base-field", Error, "", "glance/api/v2/images.py get_base_properties",
-			"%s is a field of the image itself, not a property: %s", quote(c.name), use)
+			"%s is a field of the image itself, not a property: %s", spelling.Quote(c.name), use)
 		return true
 	case ReadOnly(c.name):
-		c.add("read-only-name", Error, "", glanceNames, "%s is set by Glance alone, which refuses it from anybody else", quote(c.name))
+		c.add("read-only-name", Error, "", glanceNames, "%s is set by Glance alone, which refuses it from anybody else", spelling.Quote(c.name))
 		return true
 	}
 
 	switch n := utf8.RuneCountInString(c.name); {
 	case fourBytes(c.name):
-		c.add("four-byte-unicode", Error, "", glanceUnicode, "the name %s has a character of four bytes in UTF-8, such as an emoji: Glance answers 400", quote(c.name))
+		c.add("four-byte-unicode", Error, "", glanceUnicode, "the name %s has a character of four bytes in UTF-8, such as an emoji: Glance answers 400", spelling.Quote(c.name))
 		return true
 	case n > maxName:
 		c.add("name-too-long", Error, "", glanceNames, "the name has %d characters: Glance takes %d and answers 400", n, maxName)
@@ -111,10 +113,10 @@ func (c *checker) checkName() (refused bool) {
 		c.add("name-empty", Warning, "", glanceNames, "the property has no name: Glance takes it, and no service reads it")
 	case trimmed != c.name:
 		c.add("name-blanks", Warning, trimmed, "glance/api/v2/images.py RequestDeserializer._decode_json_pointer",
-			"the name %s begins or ends with a blank: no service knows it, and Glance cannot change or remove it later", quote(c.name))
+			"the name %s begins or ends with a blank: no service knows it, and Glance cannot change or remove it later", spelling.Quote(c.name))
 	case slices.Contains(attributes[:], c.name):
 		c.add("name-unchangeable", Warning, "", "glance/api/v2/images.py ImagesController._do_replace",
-			"%s is also the name of something inside Glance: it takes the property when the image is made, then loses or refuses every change and answers 403 to its removal", quote(c.name))
+			"%s is also the name of something inside Glance: it takes the property when the image is made, then loses or refuses every change and answers 403 to its removal", spelling.Quote(c.name))
 	}
 	return false
 }
@@ -146,29 +148,29 @@ func (c *checker) checkUnknown() {
 			only = "; no image property stands for it"
 		}
 		c.add("flavor-spelling", Warning, name, fromDict,
-			"%s is how a flavor spells it, and Nova ignores it on an image%s", quote(c.name), only)
+			"%s is how a flavor spells it, and Nova ignores it on an image%s", spelling.Quote(c.name), only)
 		return
 	}
 	if trait, ok := traitSpelling(c.name); ok {
 		c.add("trait-spelling", Warning, traitPrefix+trait, fromDict,
-			"%s is ignored: a required trait is written %s%s=required", quote(c.name), traitPrefix, trait)
+			"%s is ignored: a required trait is written %s%s=required", spelling.Quote(c.name), traitPrefix, trait)
 		return
 	}
 	for _, prefix := range []string{numaCPUsPrefix, numaMemPrefix} {
 		if strings.HasPrefix(c.name, prefix) {
 			c.add("unknown-property", Warning, "", fromDict,
-				"%s is ignored: Nova reads %s0 to %s%d", quote(c.name), prefix, prefix, numaNodes-1)
+				"%s is ignored: Nova reads %s0 to %s%d", spelling.Quote(c.name), prefix, prefix, numaNodes-1)
 			return
 		}
 	}
 	if known := nearMiss(c.name); known != "" {
 		c.add("unknown-property", Warning, known, fromDict,
-			"no service knows %s, so it is ignored in silence", quote(c.name))
+			"no service knows %s, so it is ignored in silence", spelling.Quote(c.name))
 		return
 	}
 	if strings.HasPrefix(c.name, "hw_") || strings.HasPrefix(c.name, "img_") {
 		c.add("unknown-property", Info, "", fromDict,
-			"%s looks like one of Nova's properties, and no release of Nova knows it", quote(c.name))
+			"%s looks like one of Nova's properties, and no release of Nova knows it", spelling.Quote(c.name))
 	}
 }
 
@@ -206,7 +208,7 @@ func traitSpelling(name string) (trait string, ok bool) {
 		return "", false
 	}
 	p := strings.TrimRight(strings.ToLower(prefix), "0123456789")
-	return trait, distance(p, "trait", 1) <= 1
+	return trait, spelling.Distance(p, "trait", 1) <= 1
 }
 
 // validTrait tells whether Placement takes the text for the name of a trait.
@@ -262,7 +264,7 @@ func nearMiss(name string) string {
 		if !ours(known) || table[i].Effect == NoEffect || isPattern(known) || !similarPrefix(n, known) {
 			continue
 		}
-		if d := distance(n, known, limit); d <= limit {
+		if d := spelling.Distance(n, known, limit); d <= limit {
 			best, limit = known, d-1
 			if d == 0 {
 				break
@@ -277,44 +279,10 @@ func nearMiss(name string) string {
 func similarPrefix(name, known string) bool {
 	want, _, _ := strings.Cut(known, "_")
 	first, _, _ := strings.Cut(name, "_")
-	return strings.HasPrefix(name, want) || distance(first, want, 1) <= 1
+	return strings.HasPrefix(name, want) || spelling.Distance(first, want, 1) <= 1
 }
 
 // ours tells whether a name has one of the prefixes of Nova's own properties.
 func ours(name string) bool {
 	return strings.HasPrefix(name, "hw_") || strings.HasPrefix(name, "os_") || strings.HasPrefix(name, "img_")
-}
-
-// distance is the number of single-character edits (insertion, removal,
-// replacement, swap of neighbours) between two texts, or limit+1 once it is
-// above limit.
-func distance(a, b string, limit int) int {
-	x, y := []rune(a), []rune(b)
-	if len(x)-len(y) > limit || len(y)-len(x) > limit {
-		return limit + 1
-	}
-	var before []int
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		next := make([]int, len(y)+1)
-		next[0] = i
-		for j := 1; j <= len(y); j++ {
-			cost := 1
-			if x[i-1] == y[j-1] {
-				cost = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		if slices.Min(next) > limit {
-			return limit + 1
-		}
-		before, row = row, next
-	}
-	return min(row[len(y)], limit+1)
 }
