@@ -19,7 +19,8 @@ const module = "glance-profile/"
 var allowed = map[string][]string{
 	"internal/image":        {},
 	"internal/plan":         {"internal/image"},
-	"internal/property":     {},
+	"internal/spelling":     {},
+	"internal/property":     {"internal/spelling"},
 	"internal/osinfo":       {"internal/osinfo/xmldb"},
 	"internal/source":       {},
 	"internal/diskimage":    {},
@@ -32,10 +33,10 @@ var allowed = map[string][]string{
 	"internal/audit":        {"internal/image", "internal/property"},
 	"internal/hardware":     {"internal/image", "internal/property"},
 	"internal/qemu":         {"internal/hardware"},
-	"internal/normalize":    {"internal/image", "internal/osinfo", "internal/plan", "internal/property"},
+	"internal/normalize":    {"internal/image", "internal/osinfo", "internal/plan", "internal/property", "internal/spelling"},
 	"internal/apply":        {"internal/glance", "internal/image", "internal/plan", "internal/source"},
 	"internal/render":       {"internal/audit", "internal/image", "internal/plan", "internal/property"},
-	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property"},
+	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property", "internal/spelling"},
 	"internal/osinfo/xmldb": {},
 	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
 }
