@@ -444,17 +444,18 @@ func (s *Set) check(d *definition) []Problem {
 		values[name] = v.Value
 	}
 	// What a parent sets is judged there; only how it suits the rest, here.
-	var findings []property.Finding
+	auditor := audit.New(audit.Options{})
+	var findings []audit.Finding
 	for _, e := range slices.Concat(d.properties, d.optional) {
-		findings = append(findings, property.Check(e.name, e.value)...)
+		findings = append(findings, auditor.Value(e.name, e.value)...)
 	}
-	findings = append(findings, audit.Check(image.Image{Properties: values})...)
+	findings = append(findings, auditor.Combinations(image.Image{Properties: values})...)
 	for _, found := range findings {
 		if !strings.Contains(found.Message, found.Property) {
 			found.Message = found.Property + ": " + found.Message
 		}
 		problems = append(problems, Problem{File: d.origin, Line: d.lineOf(found.Property), Severity: found.Severity,
-			Message: found.Message, Fix: found.Fix, Reference: found.Reference})
+			Message: found.Message, Fix: found.Use(), Reference: found.Reference})
 	}
 	return problems
 }

@@ -69,8 +69,9 @@ func currentName(name string) string {
 
 // readValues parses the properties, and refuses what ImageMetaProps refuses.
 func (b *builder) readValues() *Refusal {
+	nova := property.Nova(b.release.major)
 	var names, messages []string
-	for _, f := range property.Nova(b.release.major).CheckAll(b.props) {
+	for _, f := range nova.CheckAll(b.props) {
 		if f.RefusedByNova() {
 			names = append(names, f.Property)
 			message := quote(f.Property) + ": " + f.Message
@@ -87,19 +88,12 @@ func (b *builder) readValues() *Refusal {
 	}
 	known := map[string]string{}
 	for name, text := range b.props {
-		if d, ok := property.Lookup(name); !ok || major(d.Since) <= b.release.major {
+		if d, ok := property.Lookup(name); !ok || nova.Knows(d) {
 			known[name] = text
 		}
 	}
 	b.meta = parse(known)
 	return nil
-}
-
-// major returns the first number of a version such as 31.0.0; 0 for "".
-func major(version string) int {
-	number, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(number)
-	return n
 }
 
 // parse follows ImageMetaProps.from_dict for properties that it takes: legacy

@@ -263,16 +263,16 @@ func (c *checker) refuse(d *Definition, fix, accepted string) {
 		return
 	}
 	severity, who := Error, "Nova refuses every server made from the image (400)"
-	if c.unknownYet(d) {
+	if !c.nova.Knows(*d) {
 		// Older releases do not know the name and so take any value.
 		severity, who = Warning, "Nova from "+release(d.Since)+" on refuses every server made from the image (400)"
 	}
 	c.add("value-not-accepted", severity, fix, d.Source, "%s is not accepted: %s; accepted: %s", spelling.Quote(c.value), who, accepted)
 }
 
-// unknownYet reports whether the release does not know the property's name yet,
-// and so ignores it whatever its value.
-func (c *checker) unknownYet(d *Definition) bool { return major(d.Since) > int(c.nova) }
+// Knows reports whether the release knows the property's name; one that does not
+// ignores it whatever its value.
+func (n Nova) Knows(d Definition) bool { return major(d.Since) <= int(n) }
 
 // major returns the first number of a release such as 31.0.0; 0 for "".
 func major(release string) int {
@@ -294,7 +294,7 @@ func release(nova string) string {
 // checkNews reports names that not every supported release knows.
 func (c *checker) checkNews(d *Definition) {
 	switch {
-	case c.unknownYet(d):
+	case !c.nova.Knows(*d):
 		c.add("newer-than", Warning, "", fromDict, "Nova knows %s from %s on; before, it is ignored in silence", c.name, release(d.Since))
 	case major(d.Since) > oldestNova:
 		c.add("newer-than", Info, "", fromDict, "Nova knows %s from %s on; older releases ignore it in silence", c.name, release(d.Since))
@@ -434,7 +434,7 @@ func (c *checker) checkEnum(d *Definition) {
 		return
 	}
 	switch since, ok := lookup(d.ValuesSince, canonical); {
-	case ok && major(since) > int(c.nova) && !c.unknownYet(d):
+	case ok && major(since) > int(c.nova) && c.nova.Knows(*d):
 		c.add("value-not-accepted", Error, "", d.Source, "Nova knows the value %s from %s on, and refuses every server made from the image before (400)", spelling.Quote(c.value), release(since))
 		return
 	case ok:

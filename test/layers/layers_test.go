@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"internal/selection":    {"internal/glance", "internal/image"},
 	"internal/offline":      {"internal/image", "internal/plan"},
 	"internal/journal":      {"internal/plan", "internal/image"},
-	"internal/audit":        {"internal/image", "internal/property"},
+	"internal/audit":        {"internal/hardware", "internal/image", "internal/normalize", "internal/osinfo", "internal/property", "internal/spelling"},
 	"internal/hardware":     {"internal/image", "internal/property"},
 	"internal/qemu":         {"internal/hardware"},
 	"internal/normalize":    {"internal/image", "internal/osinfo", "internal/plan", "internal/property", "internal/spelling"},
