@@ -28,7 +28,7 @@ func propertyListCommand(env *Env) *cli.Command {
 			filter := ""
 			if c.NArg() > 0 {
 				var err error
-				if filter, err = oneArgument(c, "FILTER"); err != nil {
+				if filter, err = oneArgument(c, "FILTER, that of the names"); err != nil {
 					return err
 				}
 			}

@@ -43,7 +43,7 @@ func propertyRecord(d property.Definition, set map[string]map[string]string, peo
 		{Name: "no_host_runs", Value: pairData(d.Never)}, {Name: "values_since", Value: pairData(d.ValuesSince)},
 		{Name: "default", Value: known(d.Default)}, {Name: "linux", Value: adviceData(linux)}, {Name: "windows", Value: adviceData(windows)},
 		{Name: "profiles", Value: set[d.Name]}, {Name: "pitfalls", Value: pitfallData(d)},
-		{Name: "read_by", Value: ordered(d.Consumers)}, {Name: "checked_by", Value: known(d.CheckedBy)},
+		{Name: "read_by", Value: ordered(d.ReadBy())}, {Name: "checked_by", Value: known(d.CheckedBy)},
 		{Name: "since", Value: since(d)}, {Name: "openstack_release", Value: known(property.OpenStack(d.Since))},
 		{Name: "current_name", Value: known(d.Current)}, {Name: "legacy_names", Value: ordered(d.Legacy)},
 		{Name: "note", Value: known(d.Note)}, {Name: "source", Value: known(d.Source)},
@@ -55,7 +55,7 @@ func propertyRecord(d property.Definition, set map[string]map[string]string, peo
 		"values": valuesText(d), "suggested": known(strings.Join(d.Suggested, ", ")), "corrections": known(corrections(d.Meant)),
 		"kvm_refuses": known(reasons(d.KVMRefuses)), "no_host_runs": known(reasons(d.Never)),
 		"linux": known(adviceText(linux)), "windows": known(adviceText(windows)), "pitfalls": known(pitfallText(d)),
-		"read_by": known(strings.Join(d.Consumers, ", ")), "legacy_names": known(strings.Join(d.Legacy, ", ")),
+		"read_by": known(strings.Join(d.ReadBy(), ", ")), "legacy_names": known(strings.Join(d.Legacy, ", ")),
 	} {
 		r[slices.IndexFunc(r, func(f render.Field) bool { return f.Name == name })].Value = value
 	}

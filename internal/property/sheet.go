@@ -99,6 +99,23 @@ func Suggest(name string, limit int) []string {
 	return names
 }
 
+// ReadBy returns the services that read the property. Glance lists many in its
+// metadata definitions, and reads only those of encrypted volumes, signatures
+// and kernels. Source: glance/api/v2/images.py _delete_encryption_key,
+// glance/location.py ImageProxy.set_data, glance/etc/schema-image.json.
+func (d *Definition) ReadBy() []string {
+	var services []string
+	for _, service := range d.Consumers {
+		switch {
+		case d.Effect == NoEffect:
+		case service == "glance" && d.CheckedBy != "glance" && d.Name != "cinder_encryption_key_id" && !strings.HasPrefix(d.Name, "img_signature"):
+		default:
+			services = append(services, service)
+		}
+	}
+	return services
+}
+
 // AllPitfalls returns the property's own pitfalls, then those that come with its
 // type and its age.
 func (d *Definition) AllPitfalls() []Pitfall {

@@ -164,6 +164,19 @@ func TestAllPitfalls(t *testing.T) {
 	}
 }
 
+func TestReadBy(t *testing.T) {
+	for name, want := range map[string]string{
+		"hw_disk_bus": "nova", "hw_cpu_mode": "", "traits_required": "", "os_version": "", "img_type": "ironic", "kernel_id": "nova glance ironic",
+		"img_signature": "nova glance cinder", "cinder_encryption_key_id": "cinder nova glance", "cinder_img_volume_type": "cinder",
+		"sw_runtime_java_version": "",
+	} {
+		d, _ := Lookup(name)
+		if got := strings.Join(d.ReadBy(), " "); got != want {
+			t.Errorf("%s is read by %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestMarks(t *testing.T) {
 	for _, c := range []struct {
 		name, value       string

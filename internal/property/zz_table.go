@@ -526,7 +526,7 @@ var table = [...]Definition{
 		Consumers: []string{"nova"},
 		Source:    "nova/objects/fields.py InputBus",
 		Note:      "Adds a tablet and a keyboard on that bus; wins over hw_pointer_model. Needs a VNC/SPICE console and hvm.",
-		Default:   "what hw_pointer_model says, usb",
+		Default:   "usb, with the tablet of hw_pointer_model",
 		Linux:     []Advice{{"", ""}},
 		Windows:   []Advice{{"", ""}},
 		Pitfalls: []Pitfall{
@@ -549,7 +549,7 @@ var table = [...]Definition{
 		Consumers: []string{"nova"},
 		Source:    "nova/objects/image_meta.py ImageMetaProps.fields",
 		Note:      "Unknown text is silently false. True without a page size is a 400, and a page size may only come with the flavor.",
-		Default:   "not locked",
+		Default:   "not locked, unless the flavor says so",
 		Linux:     []Advice{{"", "its place is the flavor"}},
 		Windows:   []Advice{{"", "its place is the flavor"}},
 		Pitfalls: []Pitfall{
@@ -842,7 +842,7 @@ var table = [...]Definition{
 		Pitfalls: []Pitfall{
 			{"Without hw_disk_bus=scsi the root disk stays where it is: the controller is for volumes", "nova/virt/libvirt/driver.py _get_scsi_controller"},
 			{"vmpvscsi takes one device: a config drive or a volume beside the root disk fails", "QEMU 10.0, tried"},
-			{"buslogic, and ibmvscsi on x86, fail the start even when no disk uses them", "libvirt 11.3, tried"},
+			{"buslogic, and ibmvscsi on x86, fail the start even when no disk uses them", "libvirt 11.3 and QEMU 10.0, tried"},
 		},
 	},
 	{Name: "hw_serial_port_count", Type: Int, Effect: Active,
@@ -1024,7 +1024,7 @@ var table = [...]Definition{
 		Windows:   []Advice{{"", ""}},
 		Pitfalls: []Pitfall{
 			{"With a network card that is not virtio the server does not start", "libvirt 11.3, tried"},
-			{"hw:virtio_packed_ring on the flavor as well: 400, equal values too (29.0.0 to 31.1.0, bug 2085124)", "nova/virt/hardware.py get_packed_virtqueue_constraint"},
+			{"hw:virtio_packed_ring on the flavor as well: 400, equal values too (29.0.0 to 31.1.0 save 30.3.0, bug 2085124)", "nova/virt/hardware.py get_packed_virtqueue_constraint"},
 		},
 	},
 	{Name: "hw_vm_mode", Type: Enum, Effect: Active,
