@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -250,32 +249,11 @@ func (todo *pending) readMachines(ctx context.Context, env *Env, s *session, r r
 
 // fromListing decides on the images of a saved listing, without a cloud.
 func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pending, error) {
-	file, err := openListing(env, path)
-	if err != nil {
+	if err := checkListing(q, r.out); err != nil {
 		return pending{}, err
 	}
-	defer file.Close()
-	switch {
-	case q.Mine:
-		return pending{}, usagef("--mine asks for a project, which a saved listing has not; use --where owner=ID")
-	case r.out != "":
-		return pending{}, usagef("--out saves a plan for the images of a cloud, and --from has none; leave one of the two out")
-	}
 	todo := pending{withHardware: r.showsHardware()}
-	for img, err := range selection.Filter(savedImages(env, path, file), q) {
-		var missing *selection.NameError
-		switch {
-		case errors.As(err, &missing):
-			env.fail(missing)
-			todo.failed++
-		case err != nil:
-			return pending{}, err
-		default:
-			todo.decide(env, d, img)
-		}
-	}
-	if len(todo.images)+todo.failed+todo.right == 0 {
-		env.note("no image matches")
-	}
-	return todo, nil
+	missing, err := chooseSaved(env, path, q, func(img image.Image) { todo.decide(env, d, img) })
+	todo.failed += missing
+	return todo, err
 }

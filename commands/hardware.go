@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -158,6 +157,8 @@ func hardwareImages(c *cli.Context, env *Env) (images []image.Image, failed int,
 	planned := c.IsSet("profile") || c.IsSet("osinfo") || c.IsSet("property")
 	chosen := c.Bool("all") || c.Bool("mine") || len(c.StringSlice("where")) > 0
 	switch {
+	case c.IsSet("from") && c.String("from") == "":
+		return nil, 0, usagef("--from is empty; give it a value or leave it out")
 	case c.IsSet("from") && planned:
 		return nil, 0, usagef("--from has its images with their properties; leave --profile, --osinfo and --property out")
 	case c.IsSet("from"):
@@ -218,25 +219,11 @@ func listedImages(c *cli.Context, env *Env) (images []image.Image, failed int, e
 	if err != nil {
 		return nil, 0, err
 	}
-	path := c.String("from")
-	file, err := openListing(env, path)
-	if err != nil {
+	if err := checkListing(q, ""); err != nil {
 		return nil, 0, err
 	}
-	defer file.Close()
-	for img, err := range selection.Filter(savedImages(env, path, file), q) {
-		var missing *selection.NameError
-		switch {
-		case errors.As(err, &missing):
-			env.fail(missing)
-			failed++
-		case err != nil:
-			return nil, 0, err
-		default:
-			images = append(images, img)
-		}
-	}
-	return images, failed, nil
+	failed, err = chooseSaved(env, c.String("from"), q, func(img image.Image) { images = append(images, img) })
+	return images, failed, err
 }
 
 // cloudImages are those of the cloud.

@@ -329,8 +329,9 @@ func lookUp(ctx context.Context, l Lister, name, project string) (image.Image, e
 // empty. Whose they are does not matter but to Mine, since nothing is changed.
 // Of several with one name all are chosen.
 type Chooser struct {
-	q   Query
-	met map[string]bool // has every name of the query; whether an image had it
+	q      Query
+	met    map[string]bool // has every name of the query; whether an image had it
+	chosen int
 }
 
 // NewChooser returns a chooser that has seen no image.
@@ -351,8 +352,14 @@ func (c *Chooser) Chooses(img image.Image) bool {
 			c.met[name], chosen = true, true
 		}
 	}
+	if chosen {
+		c.chosen++
+	}
 	return chosen
 }
+
+// Chosen counts the images that were chosen so far.
+func (c *Chooser) Chosen() int { return c.chosen }
 
 // Missing has an error for each name that no image had so far, in the order of
 // the names.
@@ -366,27 +373,4 @@ func (c *Chooser) Missing() []*NameError {
 		}
 	}
 	return missing
-}
-
-// Filter passes on those images of a saved listing that a Chooser chooses, in
-// their order and one at a time. After the last image comes a *NameError for
-// each name that none had, in their order; an error of images ends it at once.
-func Filter(images iter.Seq2[image.Image, error], q Query) iter.Seq2[image.Image, error] {
-	return func(yield func(image.Image, error) bool) {
-		c := NewChooser(q)
-		for img, err := range images {
-			if err != nil {
-				yield(image.Image{}, err)
-				return
-			}
-			if c.Chooses(img) && !yield(img, nil) {
-				return
-			}
-		}
-		for _, missing := range c.Missing() {
-			if !yield(image.Image{}, missing) {
-				return
-			}
-		}
-	}
 }

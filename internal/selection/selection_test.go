@@ -348,7 +348,7 @@ func each(images ...image.Image) iter.Seq2[image.Image, error] {
 	}
 }
 
-func TestFilter(t *testing.T) {
+func TestChooser(t *testing.T) {
 	images := []image.Image{
 		{ID: "1", Name: "b", Owner: "p", Properties: map[string]string{"os_type": "linux"}},
 		{ID: "2", Name: "a", Owner: "q", Hidden: true, Visibility: "community"},
@@ -367,35 +367,19 @@ func TestFilter(t *testing.T) {
 		{selection.Query{Where: where(t, "os_type"), Names: []string{"2", "x", "x", "y"}}, "12", "x y"},
 		{selection.Query{Names: []string{"b", ""}}, "13", ""},
 	} {
-		var ids strings.Builder
-		var missing []string
-		for img, err := range selection.Filter(each(images...), test.q) {
-			var unknown *selection.NameError
-			if errors.As(err, &unknown) {
-				missing = append(missing, unknown.Name)
-				continue
+		c := selection.NewChooser(test.q)
+		var ids, missing string
+		for _, img := range images {
+			if c.Chooses(img) {
+				ids += img.ID
 			}
-			ids.WriteString(img.ID)
 		}
-		if got := strings.TrimSpace(strings.Join(missing, " ")); ids.String() != test.ids || got != test.missing {
-			t.Errorf("%+v: %s, missing %s; want %s, %s", test.q, ids.String(), got, test.ids, test.missing)
+		for _, name := range c.Missing() {
+			missing += " " + name.Name
 		}
-	}
-	// An error ends it, and whoever has enough gets no more.
-	broken := func(yield func(image.Image, error) bool) {
-		_ = yield(image.Image{ID: "1"}, nil) && yield(image.Image{}, errors.New("broken"))
-	}
-	n := 0
-	for _, err := range selection.Filter(broken, selection.Query{Names: []string{"x"}, All: true}) {
-		if n++; n == 2 && (err == nil || errors.As(err, new(*selection.NameError))) {
-			t.Errorf("the broken record gave %v", err)
+		if missing = strings.TrimSpace(missing); ids != test.ids || missing != test.missing || c.Chosen() != len(ids) {
+			t.Errorf("%+v: %s, %d chosen, missing %s; want %s, %s", test.q, ids, c.Chosen(), missing, test.ids, test.missing)
 		}
-	}
-	if n != 2 {
-		t.Errorf("%d steps", n)
-	}
-	for range selection.Filter(each(images...), selection.Query{Names: []string{"1", "x"}}) {
-		break
 	}
 }
 
@@ -407,22 +391,5 @@ func TestEmpty(t *testing.T) {
 	}
 	if !(selection.Query{Project: "p", Admin: true, Jobs: 4}).Empty() {
 		t.Error("who asks is no condition")
-	}
-}
-
-// Filtering holds one image at a time, however many there are.
-func BenchmarkFilterListing(b *testing.B) {
-	b.ReportAllocs()
-	listing := func(yield func(image.Image, error) bool) {
-		for range b.N {
-			if !yield(image.Image{ID: "1", Properties: map[string]string{"os_type": "linux"}}, nil) {
-				return
-			}
-		}
-	}
-	for _, err := range selection.Filter(listing, selection.Query{Where: []selection.Expr{mustParse(b, "os_type=linux")}}) {
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
 }
