@@ -28,11 +28,11 @@ func hardwareCommand(env *Env) *cli.Command {
 		&cli.StringFlag{Name: "from", Usage: "look at the images of a saved listing, `FILE` or - for stdin, without a cloud"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "look at what the profile `NAME` makes of a disk image file, or of none; repeated, later ones win"},
 		profileFileFlag(),
-		&cli.StringFlag{Name: "osinfo", Usage: "with --profile: operating system by its libosinfo short `ID`"},
+		&cli.StringFlag{Name: "osinfo", Usage: "look at what create sets for the operating system with libosinfo's short `ID`; alone or beside --profile"},
 		osinfoFlag(),
-		&cli.StringSliceFlag{Name: "with", Usage: "with --profile: also set the optional `PROPERTY` of a profile"},
-		&cli.StringFlag{Name: "architecture", Usage: "with --profile: processor architecture `NAME`, such as aarch64"},
-		&cli.StringSliceFlag{Name: "property", Usage: "with --profile: also set `KEY=VALUE`; may be repeated"},
+		&cli.StringSliceFlag{Name: "with", Usage: "with --profile or --osinfo: also set the optional `PROPERTY` of a profile"},
+		&cli.StringFlag{Name: "architecture", Usage: "with --profile, --osinfo or --property: processor architecture `NAME`, such as aarch64"},
+		&cli.StringSliceFlag{Name: "property", Usage: "look at what `KEY=VALUE` does; alone or over --profile and --osinfo; may be repeated"},
 		&cli.StringFlag{Name: "nova", Value: string(hardware.Newest), Usage: "`RELEASE` of OpenStack: " + list(releases)},
 		&cli.StringFlag{Name: "virt-type", Value: "kvm", Usage: "the hosts' `TYPE` of virtualization: kvm or qemu"},
 		&cli.StringSliceFlag{Name: "machine-type", Usage: "the hosts' default machine type, `ARCH=TYPE` such as x86_64=q35; may be repeated"},
@@ -52,7 +52,7 @@ func hardwareCommand(env *Env) *cli.Command {
 		Description: "Shows the machine that Nova's libvirt driver makes of an image's properties on KVM hosts, or who refuses it and\n" +
 			"why; whether libvirt and QEMU start it; which hosts can have it; and which properties do nothing.\n" +
 			"An argument that names an existing file is a disk image, whose properties are those that create would set:\n" +
-			"give --profile or --osinfo. With --profile alone no image is needed.",
+			"give --profile, --osinfo or --property. With those alone no image is needed.",
 		Flags:  flags,
 		Action: func(c *cli.Context) error { return runHardware(c, env) },
 	}
@@ -77,6 +77,9 @@ func runHardware(c *cli.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("kvm") && !c.Bool("qemu") {
+		return usagef("--kvm goes with --qemu")
+	}
 	images, failed, err := hardwareImages(c, env)
 	if err != nil {
 		return err
@@ -86,20 +89,21 @@ func runHardware(c *cli.Context, env *Env) error {
 		results[i] = hardware.Build(img, host)
 		results[i].Explain = explain
 	}
-	switch {
-	case c.Bool("qemu"):
-		return printQEMU(c, env, images, results, host)
-	case c.Bool("kvm"):
-		return usagef("--kvm goes with --qemu")
+	done := len(images)
+	if c.Bool("qemu") {
+		lineless := 0
+		lineless, err = printQEMU(c, env, images, results, host)
+		failed, done = failed+lineless, done-lineless
+	} else {
+		err = printHardware(env.Out, results, explain, output)
 	}
-	if err := printHardware(env.Out, results, explain, output); err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	switch {
-	case failed > 0 && len(images) > 0:
-		return &partialError{fmt.Sprintf("%s could not be looked at, %d could", countImages(failed), len(images))}
+	case failed > 0 && done > 0:
+		return &partialError{fmt.Sprintf("%s failed, %d did not", countImages(failed), done)}
 	case failed > 0:
-		return fmt.Errorf("%s could not be looked at", countImages(failed))
+		return fmt.Errorf("%s failed", countImages(failed))
 	}
 	return nil
 }
@@ -154,8 +158,14 @@ func hardwareImages(c *cli.Context, env *Env) (images []image.Image, failed int,
 			files++
 		}
 	}
+	// What is looked at does not exist yet: it is as create would make it.
 	planned := c.IsSet("profile") || c.IsSet("osinfo") || c.IsSet("property")
 	chosen := c.Bool("all") || c.Bool("mine") || len(c.StringSlice("where")) > 0
+	for _, name := range []string{"profile-file", "with", "architecture"} {
+		if c.IsSet(name) && !planned {
+			return nil, 0, usagef("--%s goes with --profile, --osinfo or --property", name)
+		}
+	}
 	switch {
 	case c.IsSet("from") && c.String("from") == "":
 		return nil, 0, usagef("--from is empty; give it a value or leave it out")
