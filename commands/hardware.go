@@ -1,13 +1,12 @@
 package commands
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -279,10 +278,11 @@ func printHardware(w io.Writer, results []hardware.Result, explain bool, o rende
 	}
 	columns := hardwareColumns(explain)
 	rows := make([][]any, len(results))
+	ordered := o.Format == render.FormatJSON || o.Format == render.FormatYAML
 	for i, r := range results {
-		fields, err := plainFields(r, o.Format == render.FormatJSON || o.Format == render.FormatYAML)
-		if err != nil {
-			return err
+		fields := map[string]any{}
+		for _, f := range members(reflect.ValueOf(r.Contract()), ordered) {
+			fields[f.Name] = f.Value
 		}
 		for _, column := range columns {
 			rows[i] = append(rows[i], fields[column])
@@ -291,88 +291,59 @@ func printHardware(w io.Writer, results []hardware.Result, explain bool, o rende
 	return asUsage(render.List(w, columns, rows, o))
 }
 
-// plainFields are a result's fields as its JSON has them, in the types that
-// render takes; with ordered, in the order of the JSON too.
-func plainFields(r hardware.Result, ordered bool) (map[string]any, error) {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
+// members are those of a struct's JSON, in their order and in the types that
+// render takes.
+func members(v reflect.Value, ordered bool) render.Record {
+	var record render.Record
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			record = append(record, render.Field{Name: name, Value: plain(v.Field(i), ordered)})
+		}
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	record, err := decodeRecord(dec, ordered)
-	if err != nil {
-		return nil, err
-	}
-	fields := map[string]any{}
-	for _, f := range record {
-		fields[f.Name] = f.Value
-	}
-	return fields, nil
+	return record
 }
 
-// decodeRecord reads the members of an object.
-func decodeRecord(dec *json.Decoder, ordered bool) (render.Record, error) {
-	if _, err := dec.Token(); err != nil {
-		return nil, err
+// plain is a value in the types that render takes. With ordered, members of
+// structs keep their order, for formats that show one.
+func plain(v reflect.Value, ordered bool) any {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		if v.IsNil() {
+			return nil
+		}
 	}
-	record := render.Record{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, err
-		}
-		v, err := decodePlain(raw, ordered)
-		if err != nil {
-			return nil, err
-		}
-		record = append(record, render.Field{Name: name.(string), Value: v})
-	}
-	return record, nil
-}
-
-// decodePlain reads one value. All numbers are whole.
-func decodePlain(raw json.RawMessage, ordered bool) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	switch raw[0] {
-	case '{':
-		record, err := decodeRecord(dec, ordered)
-		if ordered || err != nil {
-			return record, err
+	switch v.Kind() {
+	case reflect.Pointer:
+		return plain(v.Elem(), ordered)
+	case reflect.Struct:
+		record := members(v, ordered)
+		if ordered {
+			return record
 		}
 		fields := map[string]any{}
 		for _, f := range record {
 			fields[f.Name] = f.Value
 		}
-		return fields, nil
-	case '[':
-		var items []json.RawMessage
-		if err := dec.Decode(&items); err != nil {
-			return nil, err
+		return fields
+	case reflect.Map:
+		fields := map[string]any{}
+		for key, value := range v.Seq2() {
+			fields[key.String()] = plain(value, ordered)
 		}
-		list := make([]any, len(items))
-		for i, item := range items {
-			v, err := decodePlain(item, ordered)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = v
+		return fields
+	case reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = plain(v.Index(i), ordered)
 		}
-		return list, nil
+		return list
+	case reflect.String:
+		return v.String()
+	case reflect.Int, reflect.Int64:
+		return v.Int()
 	}
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	if number, ok := v.(json.Number); ok {
-		return number.Int64()
-	}
-	return v, nil
+	return v.Interface()
 }
 
 // isFile reports whether a name is that of an existing file.
