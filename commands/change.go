@@ -238,7 +238,7 @@ func (todo *pending) readMachines(ctx context.Context, env *Env, s *session, r r
 		}
 		return
 	}
-	for img, err := range s.glance.List(ctx, url.Values{"limit": {"1000"}}) {
+	for img, err := range s.glance.List(ctx, selection.PlainListing()) {
 		if err != nil {
 			env.detail("%v", err)
 			return

@@ -164,6 +164,10 @@ func page(hidden bool) url.Values {
 	return url.Values{"limit": {pageSize}, "sort": {"created_at:asc,id:asc"}, "os_hidden": {strconv.FormatBool(hidden)}}
 }
 
+// PlainListing returns the query of Glance's API that lists every image but the
+// hidden ones.
+func PlainListing() url.Values { return page(false) }
+
 // listings returns the queries whose answers together hold every image that
 // fulfils the conditions: none, one, or two where hidden images are wanted
 // beside the others. Glance compares without regard to case, as its database
