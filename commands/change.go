@@ -12,6 +12,7 @@ import (
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
 	"glance-profile/internal/plan"
+	"glance-profile/internal/property"
 	"glance-profile/internal/render"
 	"glance-profile/internal/selection"
 )
@@ -131,6 +132,24 @@ func readQuery(c *cli.Context, mayTakeAll bool) (selection.Query, error) {
 	return q, nil
 }
 
+// warnUnmet warns of properties that --where wants to be missing or different,
+// that no image looked at has, and that no service knows either: under a misspelt name
+// every image is chosen.
+func warnUnmet(env *Env, names []string) {
+	for _, name := range names {
+		if _, known := property.Lookup(name); known {
+			continue
+		}
+		hint := ""
+		for _, f := range property.Check(name, "") {
+			if f.Renames() {
+				hint = "; was " + f.Fix + " meant?"
+			}
+		}
+		env.warn("--where: no image looked at has a property %s and no service knows one, so what is said of it leaves no image out%s", render.Quoted(name), hint)
+	}
+}
+
 // decide is a command's decision on one image: its plan (without changes where
 // there is nothing to do), warnings, or the reason why it is refused.
 type decide func(img image.Image) (plan.Image, []string, error)
@@ -163,6 +182,9 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, r road, q selectio
 	}
 	for _, missing := range found.Missing {
 		env.fail(missing)
+	}
+	if len(found.Images) > 0 {
+		warnUnmet(env, found.Unmet)
 	}
 	if found.LeftOut > 0 {
 		env.note("%s of other projects left out; name them to try them", countImages(found.LeftOut))

@@ -258,6 +258,9 @@ func cloudImages(ctx context.Context, c *cli.Context, env *Env) (images []image.
 	for _, missing := range found.Missing {
 		env.fail(missing)
 	}
+	if len(found.Images) > 0 {
+		warnUnmet(env, found.Unmet)
+	}
 	return found.Images, len(found.Missing), nil
 }
 

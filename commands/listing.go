@@ -61,7 +61,8 @@ func chooseSaved(env *Env, path string, q selection.Query, do func(image.Image))
 }
 
 // tellChoice tells, once a saved listing was gone through, the names that no
-// image has, which it counts, or that no image was chosen.
+// image has, which it counts, or that no image was chosen, or all of them for a
+// name that may be misspelt.
 func tellChoice(env *Env, c *selection.Chooser) (missing int) {
 	names := c.Missing()
 	for _, name := range names {
@@ -69,6 +70,9 @@ func tellChoice(env *Env, c *selection.Chooser) (missing int) {
 	}
 	if c.Chosen() == 0 && len(names) == 0 {
 		env.note("no image matches")
+	}
+	if c.Chosen() > 0 {
+		warnUnmet(env, c.Unmet())
 	}
 	return len(names)
 }
