@@ -17,6 +17,7 @@ package hardware
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -215,6 +216,14 @@ type Topology struct {
 type PhysAddr struct {
 	Mode string `json:"mode"`
 	Bits *int64 `json:"bits"`
+}
+
+// String is the limit for people: emulate, 42 bits.
+func (a PhysAddr) String() string {
+	if a.Bits == nil {
+		return a.Mode
+	}
+	return fmt.Sprintf("%s, %d bits", a.Mode, *a.Bits)
 }
 
 // Traits are what the scheduler asks placement for, sorted.
