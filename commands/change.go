@@ -87,6 +87,16 @@ func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
 	if r.jobs < 1 || r.jobs > 64 {
 		return r, usagef("--jobs %d: from 1 to 64 images at once", r.jobs)
 	}
+	made := "" // what the plan is to be made into
+	for _, name := range []string{"out", "print-openstack", "print-openstack-volume"} {
+		switch {
+		case !c.IsSet(name):
+		case made != "":
+			return r, usagef("--%s and --%s contradict each other", made, name)
+		default:
+			made = name
+		}
+	}
 	for _, name := range []string{"out", "journal", "from", "plan", "map"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return r, usagef("--%s is empty; give it a value or leave it out", name)
