@@ -22,15 +22,20 @@ func printQEMU(c *cli.Context, env *Env, images []image.Image, results []hardwar
 		if madeOfFile := img.ID == "" && c.NArg() > 0 && !c.IsSet("from"); madeOfFile {
 			path = c.Args().Get(i)
 		}
-		if r.Machine == nil {
-			env.fail(fmt.Errorf("image %s: there is no machine to print: %s", render.Quoted(img.Name), r.Refusal.Message))
+		fail := func(err error) {
+			if name := cmp.Or(img.Name, img.ID); name != "" {
+				err = fmt.Errorf("image %s: %w", render.Quoted(name), err)
+			}
+			env.fail(err)
 			failed++
+		}
+		if r.Machine == nil {
+			fail(fmt.Errorf("there is no machine to print: %s", r.Refusal.Message))
 			continue
 		}
 		line, err := qemu.Command(r.Machine, qemu.Options{Image: path, Format: qemuFormat(img.DiskFormat), VCPUs: o.VCPUs, MemoryMB: o.MemoryMB, KVM: c.Bool("kvm")})
 		if err != nil {
-			env.fail(fmt.Errorf("image %s: %w", render.Quoted(img.Name), err))
-			failed++
+			fail(err)
 			continue
 		}
 		for _, left := range line.Left {

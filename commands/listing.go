@@ -20,6 +20,10 @@ func openListing(env *Env, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, usagef("--from: %v", err)
 	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		file.Close()
+		return nil, usagef("--from: %s is a directory", path)
+	}
 	return file, nil
 }
 
