@@ -53,7 +53,7 @@ func (r *uniqueness) key(img image.Image) (key string, ok bool) {
 }
 
 // findings returns what is to be said of the images that share a key.
-func (r *uniqueness) findings(key string, group []seen) map[int]audit.Finding {
+func (r *uniqueness) findings(group []seen) map[int]audit.Finding {
 	if len(group) < 2 {
 		return nil
 	}
@@ -69,11 +69,11 @@ func (r *uniqueness) findings(key string, group []seen) map[int]audit.Finding {
 		if rest := len(group) - 1 - len(others); rest > 0 {
 			others = append(others, fmt.Sprintf("%d more", rest))
 		}
-		names := make([]string, len(r.properties))
-		for k, name := range r.properties {
-			names[k] = shown(name)
+		verb := "another image has"
+		if len(group) > 2 {
+			verb = "other images have"
 		}
-		found[i] = r.finding(r.properties[0], s.value, fmt.Sprintf("%s: the same %s as %s", r.title, strings.Join(names, ", "), strings.Join(others, ", ")))
+		found[i] = r.finding(r.properties[0], s.value, fmt.Sprintf("%s the same %s: %s", verb, shown(strings.Join(r.properties, ", ")), strings.Join(others, ", ")))
 	}
 	return found
 }
@@ -124,11 +124,11 @@ func (r *renewal) due(img image.Image, now time.Time) (day time.Time, ok bool) {
 	return r.grace.after(within.after(from.Truncate(24*time.Hour))).AddDate(0, 0, 1), true
 }
 
-// finding returns what is to be said of an image that nothing replaced.
+// outdated returns what is to be said of an image that nothing replaced.
 func (r *renewal) outdated(s seen) audit.Finding {
 	name := cmp.Or(r.property, r.since[0])
-	return r.finding(name, s.value, fmt.Sprintf("%s: it was to be replaced by %s, and no newer image bears its name",
-		r.title, s.due.AddDate(0, 0, -1).Format(time.DateOnly)))
+	return r.finding(name, s.value, fmt.Sprintf("%s is %s, so the image was to be replaced by %s, and no newer one bears its name",
+		shown(name), spelling.Quote(s.value), s.due.AddDate(0, 0, -1).Format(time.DateOnly)))
 }
 
 // names returns the names that an image's replacement can have.
@@ -196,8 +196,8 @@ func compareSeen(a, b seen) int {
 		strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 }
 
-// collect calls found for each finding that there is to a uniqueness, in a
-// fixed order.
+// collectUnique calls found for each finding that there is to a uniqueness, in
+// a fixed order.
 func (c *catalogue) collectUnique(r *uniqueness, found func(seen, audit.Finding)) {
 	keys := slices.SortedFunc(maps.Keys(c.groups), func(a, b keyed) int {
 		return cmp.Or(strings.Compare(a.at.Cloud, b.at.Cloud), strings.Compare(a.at.Region, b.at.Region), strings.Compare(a.key, b.key))
@@ -205,7 +205,7 @@ func (c *catalogue) collectUnique(r *uniqueness, found func(seen, audit.Finding)
 	for _, k := range keys {
 		group := c.groups[k]
 		slices.SortFunc(group, compareSeen)
-		findings := r.findings(k.key, group)
+		findings := r.findings(group)
 		for i, s := range group {
 			if f, ok := findings[i]; ok {
 				found(s, f)

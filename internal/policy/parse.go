@@ -80,8 +80,8 @@ var (
 	ignoreKeys = []string{"rule", "image", "property", "reason", "expires"}
 	demandKeys = []string{"id", "when", "severity", "title", "why", "reference"}
 
-	requireKeys = slices.Concat(demandKeys, []string{"property", "optional", "values", "pattern", "type", "at-least", "at-most", "not-after", "holds-image"})
-	forbidKeys  = slices.Concat(demandKeys, []string{"property", "except"})
+	requireKeys = slices.Concat(demandKeys, []string{"property", "optional", "values", "pattern", "type", "at-least", "at-most", "not-after", "holds-image", "fix"})
+	forbidKeys  = slices.Concat(demandKeys, []string{"property", "except", "fix"})
 	uniqueKeys  = slices.Concat(demandKeys, []string{"property"})
 	freshKeys   = slices.Concat(demandKeys, []string{"property", "within", "grace", "since", "until"})
 )
@@ -578,6 +578,8 @@ func (r *reader) requirement(d demand, given map[string]member) *requirement {
 			q.notAfter = r.text(sub)
 		case "holds-image":
 			q.holdsImage = r.yes(sub)
+		case "fix":
+			q.noFix = !r.yes(sub)
 		}
 	}
 	if q.least != nil && q.most != nil && *q.least > *q.most {
@@ -626,8 +628,11 @@ func (r *reader) prohibition(d demand, given map[string]member) *prohibition {
 	if sub, ok := given["except"]; ok {
 		q.except = r.globs(sub)
 	}
+	if sub, ok := given["fix"]; ok {
+		q.noFix = !r.yes(sub)
+	}
 	if d.title == "" {
-		q.title = "the policy forbids it"
+		q.title = "no property is set that the policy forbids"
 	}
 	return q
 }

@@ -51,13 +51,16 @@
 // not-after names a date that it must not be later than; holds-image is for a
 // min_disk that the image's data must fit into. Values listed in values are
 // fine whatever the bounds. With optional: true only images that have the
-// property are judged. An empty text counts as missing. One value and nothing
-// else is what a finding proposes as its fix.
+// property are judged; otherwise an empty text counts as missing.
 //
-// fresh finds images that are older than they promise; a day's grace is not
-// counted from hours. An image of the same name, or of its name without the
+// Where one value alone is fine, a finding proposes it; under forbid without
+// when, it proposes to remove the property. With fix: false it does not.
+//
+// fresh finds images that are older than they promise, in whole days of UTC. An
+// image of the same name, or of its name without the
 // last word (a build date), that is visible and not too old itself, is its
-// replacement, and then nothing is wrong with it.
+// replacement, and then nothing is wrong with it. Unique and fresh compare the
+// images of one cloud and region.
 //
 // What a policy extends stays as it is but for this: where, and select together
 // with deselect, take the place of the base's; deselect without select adds to
@@ -142,6 +145,7 @@ type demand struct {
 	id, title, why, reference string
 	severity                  property.Severity
 	when                      []selection.Expr
+	noFix                     bool
 	line                      int
 }
 

@@ -123,16 +123,16 @@ func (r *requirement) check(img image.Image, now time.Time) []audit.Finding {
 	message := ""
 	switch {
 	case name != "":
-		message = fmt.Sprintf("%s is %s%s", shown(name), spelling.Quote(value), fault)
+		message = fmt.Sprintf("%s is %s%s", shown(glanceName(name)), spelling.Quote(value), fault)
 	case r.optional:
 		return nil
 	case len(r.properties) > 1:
 		message = fmt.Sprintf("none of %s is set%s", shown(strings.Join(r.properties, ", ")), r.wanted("; wanted: "))
 	default:
-		message = fmt.Sprintf("%s is not set%s", shown(r.properties[0]), r.wanted("; wanted: "))
+		message = fmt.Sprintf("%s is not set%s", shown(glanceName(r.properties[0])), r.wanted("; wanted: "))
 	}
 	f := r.finding(cmp.Or(name, r.properties[0]), value, message)
-	if r.constant() && settable(f.Property) {
+	if !r.noFix && r.constant() && settable(f.Property) {
 		f.Fix = []audit.Fix{{Property: f.Property, Before: img.Value(f.Property), After: r.values[0]}}
 	}
 	return []audit.Finding{f}
@@ -141,6 +141,17 @@ func (r *requirement) check(img image.Image, now time.Time) []audit.Finding {
 // constant reports that one value alone is right.
 func (r *requirement) constant() bool {
 	return len(r.properties) == 1 && len(r.values) == 1 && r.pattern == nil && len(r.types) == 0
+}
+
+// glanceName undoes the short words of conditions.
+func glanceName(name string) string {
+	switch name {
+	case "tag":
+		return "tags"
+	case "hidden":
+		return "os_hidden"
+	}
+	return name
 }
 
 // settable reports that users set the property, and that its value is text.
@@ -153,13 +164,7 @@ func settable(name string) bool {
 
 // finding makes the finding of a demand.
 func (d *demand) finding(name, value, message string) audit.Finding {
-	switch name {
-	case "tag":
-		name = "tags"
-	case "hidden":
-		name = "os_hidden"
-	}
-	return audit.Finding{Rule: d.id, Severity: d.severity, Property: name, Value: value, Message: message, Reference: d.reference}
+	return audit.Finding{Rule: d.id, Severity: d.severity, Property: glanceName(name), Value: value, Message: message, Reference: d.reference}
 }
 
 // fault returns what is wrong with a value, for a message that has named it, or
@@ -269,8 +274,12 @@ func (r *prohibition) check(img image.Image) []audit.Finding {
 		if !matchAny(r.properties, name) || matchAny(r.except, name) {
 			continue
 		}
-		f := r.finding(name, value, fmt.Sprintf("%s: %s", shown(name), r.title))
-		if len(r.when) == 0 && settable(name) {
+		message := shown(name) + " is not to be set"
+		if r.why != "" {
+			message += ": " + strings.TrimSuffix(r.why, ".")
+		}
+		f := r.finding(name, value, message)
+		if !r.noFix && len(r.when) == 0 && settable(name) {
 			// Under conditions, one of them may be what is wrong.
 			f.Fix = []audit.Fix{{Property: name, Before: value, After: nil}}
 		}
