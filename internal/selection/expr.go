@@ -99,7 +99,7 @@ func parse(text string) (Expr, error) {
 		return Expr{}, fmt.Errorf("~ stands without =; write %s~GLOB", e.name)
 	}
 	if e.op == like {
-		glob, err := compileGlob(e.value)
+		glob, err := CompileGlob(e.value)
 		if err != nil {
 			return Expr{}, err
 		}
@@ -121,12 +121,7 @@ func (e *Expr) nameIt() error {
 	case strings.ContainsAny(e.name, "!<>"):
 		return errors.New("has a sign that is not known; " + forms)
 	}
-	switch e.name {
-	case "tags":
-		e.name = "tag"
-	case "os_hidden":
-		e.name = "hidden"
-	}
+	e.name = canonicalName(e.name)
 	return nil
 }
 
@@ -193,7 +188,7 @@ func (e Expr) String() string {
 
 // Match tells whether the condition holds for an image.
 func (e Expr) Match(img image.Image) bool {
-	values, isPresent := valuesOf(img, e.name)
+	values, isPresent := Values(img, e.name)
 	switch e.op {
 	case present:
 		return isPresent
@@ -216,13 +211,24 @@ func (e Expr) negates() (name string, ok bool) {
 // isField reports whether a name is that of a base field, and so never that of
 // a property: no field of an empty image is present.
 func isField(name string) bool {
-	_, isProperty := valuesOf(image.Image{Properties: map[string]string{name: ""}}, name)
+	_, isProperty := Values(image.Image{Properties: map[string]string{name: ""}}, name)
 	return !isProperty
 }
 
-// valuesOf returns what an image holds under a name, as text: nothing, one
-// value, or several tags; and whether that counts as present.
-func valuesOf(img image.Image, name string) (values []string, isPresent bool) {
+// canonicalName replaces Glance's own names by the short words.
+func canonicalName(name string) string {
+	switch name {
+	case "tags":
+		return "tag"
+	case "os_hidden":
+		return "hidden"
+	}
+	return name
+}
+
+// Values returns what an image holds under a name, as conditions compare it:
+// nothing, one value, or several tags; and whether that counts as present.
+func Values(img image.Image, name string) (values []string, isPresent bool) {
 	text := func(s string) ([]string, bool) {
 		if s == "" {
 			return nil, false
@@ -243,7 +249,7 @@ func valuesOf(img image.Image, name string) (values []string, isPresent bool) {
 		}
 		return []string{timeText(t)}, true
 	}
-	switch name {
+	switch canonicalName(name) {
 	case "id":
 		return text(img.ID)
 	case "name":

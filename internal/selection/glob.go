@@ -13,9 +13,10 @@ var (
 	errClass    = errors.New("the glob has a named class such as [:alpha:], which is not known here; write [a-zA-Z]")
 )
 
-// compileGlob turns a glob into a regular expression, whose matching takes time
-// in proportion to the text, however many stars there are.
-func compileGlob(glob string) (*regexp.Regexp, error) {
+// CompileGlob turns a glob, as Parse describes it, into a regular expression,
+// whose matching takes time in proportion to the text, however many stars there
+// are.
+func CompileGlob(glob string) (*regexp.Regexp, error) {
 	var b strings.Builder
 	b.WriteString(`(?s)\A`)
 	for rest := []rune(glob); len(rest) > 0; {

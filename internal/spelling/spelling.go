@@ -4,6 +4,7 @@ package spelling
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -54,4 +55,20 @@ func Quote(text string) string {
 		}
 	}
 	return strconv.Quote(text)
+}
+
+// Hint returns what to add to a message on a name that is not known: the known
+// names that are spelled like it, or "".
+func Hint(name string, known []string) string {
+	var near []string
+	for _, k := range known {
+		limit := 1 + len(k)/5
+		if Distance(strings.ToLower(name), k, limit) <= limit || len(name) > 2 && strings.Contains(k, strings.ToLower(name)) {
+			near = append(near, k)
+		}
+	}
+	if len(near) == 0 || len(near) > 5 {
+		return ""
+	}
+	return "; meant is perhaps " + strings.Join(near, " or ")
 }
