@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"internal/normalize":    {"internal/image", "internal/osinfo", "internal/plan", "internal/property", "internal/spelling"},
 	"internal/apply":        {"internal/glance", "internal/image", "internal/plan", "internal/source"},
 	"internal/render":       {"internal/audit", "internal/image", "internal/plan", "internal/property"},
+	"internal/report":       {"internal/audit", "internal/property", "internal/render"},
 	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property", "internal/spelling"},
 	"internal/osinfo/xmldb": {},
 	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
