@@ -500,3 +500,47 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestListStream holds that a list written row by row is the list written at
+// once.
+func TestListStream(t *testing.T) {
+	names := []string{"Name", "size", "fix"}
+	all := [][]any{
+		{"b\x1b", int64(9), []Record{{{"property", "x"}, {"after", nil}}}},
+		{"a, \"q\"", nil, []Record{}},
+		{"", int64(10), []Record{{{"property", "y"}}, {{"property", "z"}}}},
+	}
+	for _, format := range Formats(KindList) {
+		for _, o := range []Options{{}, {NoIndent: true}, {Quote: quoteAll}, {Columns: []string{"size"}}, {SortColumns: []string{"size"}, Descending: true}, {Terminal: true}} {
+			o.Format = format
+			for n := range len(all) + 1 {
+				var out bytes.Buffer
+				s, err := NewListStream(&out, names, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, row := range all[:n] {
+					if err := s.Add(row); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if want := list(t, names, all[:n], o); out.String() != want {
+					t.Errorf("%+v, %d rows: %q, want %q", o, n, out.String(), want)
+				}
+			}
+		}
+	}
+	s, err := NewListStream(&bytes.Buffer{}, names, Options{Format: FormatJSON})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Add([]any{1}) == nil {
+		t.Error("a row too short is written")
+	}
+	if _, err := NewListStream(&bytes.Buffer{}, names, Options{Format: "xml"}); err == nil {
+		t.Error("an unknown format is begun")
+	}
+}
