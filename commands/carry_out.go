@@ -232,6 +232,7 @@ func savePlan(path string, p plan.Plan) error {
 	}
 	_, err = file.Write(append(data, '\n'))
 	if err = errors.Join(err, file.Close()); err != nil {
+		_ = os.Remove(path) // half a plan is none, and would stand in the way of the next try
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil

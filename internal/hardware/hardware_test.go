@@ -311,3 +311,14 @@ func FuzzBuild(f *testing.F) {
 		_ = fmt.Sprint(hardware.Draw(r))
 	})
 }
+
+// Of two extra specs that say the same thing of different request groups one counts, always the same.
+func TestTwoHyperthreadingTraits(t *testing.T) {
+	specs := map[string]string{"trait:HW_CPU_HYPERTHREADING": "required", "trait1:HW_CPU_HYPERTHREADING": "preferred"}
+	first := marshal(t, hardware.BuildProperties(nil, hardware.Options{ExtraSpecs: specs}))
+	for range 100 {
+		if again := marshal(t, hardware.BuildProperties(nil, hardware.Options{ExtraSpecs: specs})); again != first {
+			t.Fatalf("%s\n%s", first, again)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package hardware
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"regexp"
@@ -410,12 +411,13 @@ func (b *builder) resources(policy, emulator string) (string, *Refusal) {
 	return policy, nil
 }
 
-// hyperthreading returns what traits say of it: required, forbidden or "".
-// Source: _get_hyperthreading_trait.
+// hyperthreading returns what traits say of it: required, forbidden or "". Nova
+// takes the first extra spec in the order of its database, which nobody knows;
+// here it is that of the names. Source: _get_hyperthreading_trait.
 func (b *builder) hyperthreading() string {
-	for name, text := range b.flavor.specs {
+	for _, name := range slices.Sorted(maps.Keys(b.flavor.specs)) {
 		if hyperthreading().MatchString(name) {
-			return text
+			return b.flavor.specs[name]
 		}
 	}
 	if slices.Contains(b.meta.traits, "HW_CPU_HYPERTHREADING") {
