@@ -81,6 +81,13 @@ func (l *line) word(arg string) error {
 			return nil
 		}
 	}
+	if l.leaf != nil && l.leaf.ArgsUsage != "" {
+		// A command of its own that has others below it: this is its argument, and
+		// urfave is not to take a later one for a command.
+		l.commands, l.leaf.Subcommands = nil, nil
+		l.words = append(l.words, arg)
+		return nil
+	}
 	var names []string
 	for _, command := range l.commands {
 		names = append(names, command.Name)
@@ -132,6 +139,9 @@ func (l *line) long(text string, rest []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if list, ok := flag.(*listFlag); ok && !given {
+		return l.list(list, full, own, rest), nil
+	}
 	if !takesValue(flag) {
 		if given {
 			return nil, usagef("option --%s takes no value", full)
@@ -146,6 +156,26 @@ func (l *line) long(text string, rest []string) ([]string, error) {
 	}
 	l.add(own, "--"+full+"="+value)
 	return rest, nil
+}
+
+// listFlag is an option that takes as many of the words after it as it knows, or
+// none: --fix, --fix no-effect vocabulary IMAGE. With = it takes any one word.
+type listFlag struct {
+	cli.StringSliceFlag
+	knows func(word string) bool
+}
+
+// list gives a listFlag its words, or an empty one where there are none.
+func (l *line) list(flag *listFlag, name string, own bool, rest []string) []string {
+	n := 0
+	for n < len(rest) && flag.knows(rest[n]) {
+		l.add(own, "--"+name+"="+rest[n])
+		n++
+	}
+	if n == 0 {
+		l.add(own, "--"+name+"=")
+	}
+	return rest[n:]
 }
 
 // short reads a run of one-letter options such as -v, -vv, -fjson or "-f json".

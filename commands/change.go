@@ -182,10 +182,19 @@ type pending struct {
 // selectAndPlan asks Glance for the images and decides on each. Refusals and
 // names that lead nowhere are told at once and counted.
 func selectAndPlan(ctx context.Context, env *Env, s *session, r road, q selection.Query, d decide) (pending, error) {
+	found, err := choose(ctx, env, s, r, q)
+	if err != nil {
+		return pending{}, err
+	}
+	return planFor(env, s, r, found, d), nil
+}
+
+// choose asks Glance for the images.
+func choose(ctx context.Context, env *Env, s *session, r road, q selection.Query) (selection.Result, error) {
 	q.Project, q.Admin, q.Jobs = s.ProjectID, s.IsAdmin(), r.jobs
 	found, err := selection.Select(ctx, s.glance, q)
 	if err != nil {
-		return pending{}, err
+		return found, err
 	}
 	if len(found.Images) == 0 && len(found.Missing) == 0 {
 		env.note("no image matches")
@@ -199,12 +208,17 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, r road, q selectio
 	if found.LeftOut > 0 {
 		env.note("%s of other projects left out; name them to try them", countImages(found.LeftOut))
 	}
+	return found, nil
+}
+
+// planFor decides on each of the images that were chosen.
+func planFor(env *Env, s *session, r road, found selection.Result, d decide) pending {
 	todo := pending{failed: len(found.Missing), listings: found.Listings, withHardware: r.showsHardware()}
 	todo.decide(env, d, found.Images...)
 	for i := range todo.images {
 		s.locate(&todo.images[i])
 	}
-	return todo, nil
+	return todo
 }
 
 // decide adds the decisions on images.

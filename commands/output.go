@@ -11,7 +11,12 @@ import (
 // outputFlags are the options that choose how an answer is printed, as cliff
 // gives them to every openstack command.
 func outputFlags(kind render.Kind) []cli.Flag {
-	formats, modes := render.Formats(kind), render.QuoteModes()
+	return outputFlagsFor(kind, render.Formats(kind))
+}
+
+// outputFlagsFor is outputFlags for an answer with formats of its own.
+func outputFlagsFor(kind render.Kind, formats []string) []cli.Flag {
+	modes := render.QuoteModes()
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: render.FormatTable, Usage: "output `FORMAT`: " + list(formats), Category: categoryOutput},
 		&cli.StringSliceFlag{Name: "column", Aliases: []string{"c"}, Usage: "show this `COLUMN` only; may be repeated", Category: categoryOutput},
@@ -34,6 +39,15 @@ func outputFlags(kind render.Kind) []cli.Flag {
 // refuses those that do not suit the answer's column names before anything is
 // done.
 func readOutput(c *cli.Context, env *Env, kind render.Kind, names []string) (render.Options, error) {
+	o, err := outputOptions(c, env, kind)
+	if err != nil {
+		return o, err
+	}
+	return o, asUsage(o.Check(kind, names))
+}
+
+// outputOptions is readOutput without the refusals that go by column names.
+func outputOptions(c *cli.Context, env *Env, kind render.Kind) (render.Options, error) {
 	o := render.Options{
 		Format: c.String("format"), Columns: c.StringSlice("column"), NoIndent: c.Bool("noindent"),
 		Quote: c.String("quote"), MaxWidth: c.Int("max-width"), FitWidth: c.Bool("fit-width"),
@@ -47,7 +61,7 @@ func readOutput(c *cli.Context, env *Env, kind render.Kind, names []string) (ren
 			return o, usagef("--sort-ascending and --sort-descending contradict each other")
 		}
 	}
-	return o, asUsage(o.Check(kind, names))
+	return o, nil
 }
 
 // asUsage makes an option that cannot be met a mistake on the command line.

@@ -55,6 +55,7 @@ func newApp(env *Env) *cli.App {
 			leaf(applyCommand(env)),
 			leaf(migrateCommand(env)),
 			leaf(normalizeCommand(env)),
+			leaf(auditCommand(env)),
 			leaf(rollbackCommand(env)),
 			leaf(hardwareCommand(env)),
 			group("profile", "show and check the bundles of properties",
@@ -102,6 +103,8 @@ func tame(flags []cli.Flag) {
 				f.DefaultText = "unset"
 			}
 		case *cli.StringSliceFlag:
+			f.KeepSpace = true
+		case *listFlag:
 			f.KeepSpace = true
 		case *cli.Int64Flag:
 			f.DefaultText = "unset"

@@ -24,6 +24,11 @@ type session struct {
 // connect logs in to the cloud that the options, the variables and clouds.yaml
 // name, in the order of the openstack client.
 func connect(ctx context.Context, c *cli.Context, env *Env) (*session, error) {
+	return connectTo(ctx, c, env, c.String("os-cloud"))
+}
+
+// connectTo is connect for another cloud than that of --os-cloud.
+func connectTo(ctx context.Context, c *cli.Context, env *Env, name string) (*session, error) {
 	if c.Bool("insecure") && c.Bool("verify") {
 		return nil, usagef("--insecure and --verify contradict each other")
 	}
@@ -31,6 +36,7 @@ func connect(ctx context.Context, c *cli.Context, env *Env) (*session, error) {
 	for _, option := range cloudOptions {
 		*option.field(&options) = c.String(option.flag)
 	}
+	options.Cloud = name
 	config, err := cloud.Load(options, env.Cloud)
 	if err != nil {
 		return nil, err
@@ -96,4 +102,13 @@ func (t *timings) print(env *Env) {
 	}
 	fmt.Fprintf(w, "%.3f\ttotal\n", total.Seconds())
 	w.Flush()
+}
+
+// in returns the session in another region of the same cloud.
+func (s *session) in(region string) (*session, error) {
+	other, err := s.In(region)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Session: other, glance: glance.New(other.Image), finish: s.finish}, nil
 }

@@ -88,7 +88,7 @@ func (c *Catalog) Add(img image.Image) {
 	e := entry{
 		id: strings.Clone(img.ID), name: strings.Clone(img.Name), owner: strings.Clone(img.Owner), visibility: img.Visibility,
 		hidden: img.Hidden, active: img.Status == "active" || img.Status == "", created: img.CreatedAt, number: len(c.all),
-		os: strings.Join([]string{p["os_distro"], p["os_version"], cmp.Or(p["architecture"], p["hw_architecture"])}, " "),
+		os: strings.ToLower(strings.Join([]string{p["os_distro"], p["os_version"], cmp.Or(p["architecture"], p["hw_architecture"])}, " ")),
 	}
 	if strings.EqualFold(p["os_purpose"], "generic") && p["os_distro"] != "" && img.Visibility == "public" && !img.Hidden {
 		e.generic = e.os
@@ -224,7 +224,9 @@ func groups(all []entry, key func(*entry) string) [][]*entry {
 
 // replacedBy reports whether a newer image of the same owner stands for e.
 func (e *entry) replacedBy(newer *entry) bool {
-	return newer.owner == e.owner && newer.visibility == e.visibility && newer.os == e.os && newer.created.After(e.created)
+	const untold = "  " // no system, version, architecture
+	same := newer.os == e.os || newer.os == untold || e.os == untold
+	return same && newer.owner == e.owner && newer.visibility == e.visibility && newer.created.After(e.created)
 }
 
 // several names the first of the other entries in lists, of n in all.

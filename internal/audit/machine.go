@@ -89,20 +89,29 @@ func (a *Auditor) machine(s subject) []Finding {
 	return []Finding{f}
 }
 
+// settings are properties that others go by: where one of the others is behind a
+// refusal too, that is the one that asks for more than there is.
+var settings = []string{"architecture", "hw_architecture", "hw_emulation_architecture", "hw_firmware_type", "hw_machine_type", "disk_format"}
+
 // blamed is the property that a refusal is filed under: one that its cure
-// changes, else the first that is behind it.
+// changes, else the first that is behind it and is more than a setting.
 func blamed(r *hardware.Refusal, fix []Fix) string {
 	for _, f := range fix {
 		if slices.Contains(r.Properties, f.Property) {
 			return f.Property
 		}
 	}
+	first := ""
 	for _, name := range r.Properties {
-		if !strings.Contains(name, ":") || strings.HasPrefix(name, "trait:") {
+		switch {
+		case strings.Contains(name, ":") && !strings.HasPrefix(name, "trait:"): // the flavor's
+		case !slices.Contains(settings, name):
 			return name
+		case first == "":
+			first = name
 		}
 	}
-	return ""
+	return first
 }
 
 // runsOnKVM reports whether the image goes to hosts with KVM or QEMU: it names

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,12 +48,18 @@ type Session struct {
 	Roles                                    []string
 	projectDomain                            tokens.Domain
 
+	// Regions are the regions in which the catalog has an image service, in its
+	// order; none with admin_token and none.
+	Regions []string
+
 	// Image sends requests to the image service; its ServiceURL begins below
 	// ".../v2/". A request answered with 401 is repeated once with a new
 	// token.
 	Image *gophercloud.ServiceClient
 
 	identity *gophercloud.ServiceClient // nil with admin_token and none
+	config   Config
+	catalog  *tokens.ServiceCatalog
 }
 
 // IsAdmin reports whether one of the roles is admin, which Glance's policy
@@ -86,22 +93,67 @@ func Connect(ctx context.Context, cfg Config, o ConnectOptions) (*Session, error
 		if err != nil {
 			return nil, cfg.explain(err)
 		}
+		s.catalog, s.Regions = catalog, imageRegions(cfg, catalog)
 		if endpoint = cfg.ImageEndpoint; endpoint == "" {
 			if endpoint, err = imageEndpoint(cfg, catalog); err != nil {
 				return nil, err
 			}
 		}
 	}
+	s.config = cfg
+	if err := s.open(provider, endpoint); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// In returns the session at the same cloud in another of its Regions, with the
+// same login.
+func (s *Session) In(region string) (*Session, error) {
+	if s.catalog == nil {
+		return nil, failf(KindEndpoint, "%sthere is no catalog of regions without a login at Keystone", s.config.label())
+	}
+	other := *s
+	other.config.Region, other.Region = region, region
+	endpoint, err := imageEndpoint(other.config, s.catalog)
+	if err != nil {
+		return nil, err
+	}
+	if err := other.open(s.Image.ProviderClient, endpoint); err != nil {
+		return nil, err
+	}
+	return &other, nil
+}
+
+// open sets up the client for the image service at an address of the catalog.
+func (s *Session) open(provider *gophercloud.ProviderClient, endpoint string) error {
 	endpoint = strings.NewReplacer("%(project_id)s", s.ProjectID, "%(tenant_id)s", s.ProjectID, "%(user_id)s", s.UserID).Replace(endpoint)
 	base, resources, err := splitEndpoint(endpoint)
 	if err != nil {
-		return nil, failf(KindEndpoint, "%saddress of the image service: %w", cfg.label(), err)
+		return failf(KindEndpoint, "%saddress of the image service: %w", s.config.label(), err)
 	}
 	s.Endpoint = base
 	s.Image = &gophercloud.ServiceClient{
 		ProviderClient: provider, Type: "image", Endpoint: base + "/", ResourceBase: resources,
 	}
-	return s, nil
+	return nil
+}
+
+// imageRegions are the regions of the image service's endpoints.
+func imageRegions(cfg Config, catalog *tokens.ServiceCatalog) []string {
+	var regions []string
+	for _, entry := range catalog.Entries {
+		if entry.Type != cfg.ServiceType || cfg.ServiceName != "" && entry.Name != cfg.ServiceName {
+			continue
+		}
+		for _, e := range entry.Endpoints {
+			region := cmp.Or(e.RegionID, e.Region)
+			if region != "" && slices.Contains(cfg.Interface, strings.TrimSuffix(e.Interface, "URL")) && !slices.Contains(regions, region) {
+				regions = append(regions, region)
+			}
+		}
+	}
+	return regions
 }
 
 func (c Config) label() string {

@@ -79,7 +79,7 @@ func without(names []string, img image.Image) []string {
 
 // Result is what Select found.
 type Result struct {
-	Images []image.Image // each once, by name and then id
+	Images []image.Image // each once, by name and then id; none from Each
 	// LeftOut counts the images that fulfil the conditions and belong to
 	// others.
 	LeftOut int
@@ -131,6 +131,24 @@ var ErrEmpty = errors.New("no image is named and no condition given")
 // what prevents the whole: an empty query (ErrEmpty), --mine without a project,
 // a broken connection, an answer that cannot be read.
 func Select(ctx context.Context, l Lister, q Query) (Result, error) {
+	var images []image.Image
+	result, err := Each(ctx, l, q, func(img image.Image) error {
+		images = append(images, img)
+		return nil
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	slices.SortFunc(images, func(a, b image.Image) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	result.Images = images
+	return result, nil
+}
+
+// Each is Select for any number of images: it hands them on as they come, each
+// once, and keeps none. An error of do ends it.
+func Each(ctx context.Context, l Lister, q Query, do func(image.Image) error) (Result, error) {
 	if q.Empty() {
 		return Result{}, ErrEmpty
 	}
@@ -139,42 +157,41 @@ func Select(ctx context.Context, l Lister, q Query) (Result, error) {
 	}
 	var result Result
 	seen := map[string]bool{}
-	add := func(img image.Image) {
-		if !seen[img.ID] {
-			seen[img.ID] = true
-			result.Images = append(result.Images, img)
-		}
-	}
 	named, err := lookUpAll(ctx, l, q)
 	if err != nil {
 		return Result{}, err
 	}
 	for _, found := range named {
-		if found.err != nil {
+		switch {
+		case found.err != nil:
 			result.Missing = append(result.Missing, found.err)
-			continue
+		case !seen[found.image.ID]:
+			seen[found.image.ID] = true
+			if err := do(found.image); err != nil {
+				return result, err
+			}
 		}
-		add(found.image)
 	}
 	result.Listings, result.Unmet = q.listings(), q.negated()
 	for _, query := range result.Listings {
 		for img, err := range l.List(ctx, query) {
+			if err != nil {
+				return result, err
+			}
 			result.Unmet = without(result.Unmet, img)
-			switch {
-			case err != nil:
-				return Result{}, err
-			case seen[img.ID] || !q.match(img):
-			case !q.Admin && img.Owner != q.Project:
-				seen[img.ID] = true
+			if seen[img.ID] || !q.match(img) {
+				continue
+			}
+			seen[img.ID] = true
+			if !q.Admin && img.Owner != q.Project {
 				result.LeftOut++
-			default:
-				add(img)
+				continue
+			}
+			if err := do(img); err != nil {
+				return result, err
 			}
 		}
 	}
-	slices.SortFunc(result.Images, func(a, b image.Image) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-	})
 	return result, nil
 }
 

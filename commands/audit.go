@@ -1,0 +1,317 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/audit"
+	"glance-profile/internal/hardware"
+	"glance-profile/internal/image"
+	"glance-profile/internal/osinfo"
+	"glance-profile/internal/policy"
+	"glance-profile/internal/property"
+	"glance-profile/internal/render"
+	"glance-profile/internal/report"
+	"glance-profile/internal/selection"
+)
+
+func auditCommand(env *Env) *cli.Command {
+	fix := &listFlag{
+		StringSliceFlag: cli.StringSliceFlag{Name: "fix", Usage: "turn findings with a fix into a plan, of all rules or of each `RULE` named, and carry it out as apply does", Category: categoryRoad},
+		knows:           isRule,
+	}
+	flags := []cli.Flag{
+		policyFlag(),
+		&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 3 for findings of this `SEVERITY` or worse: error, warning, info, or never"},
+		novaFlag(),
+		osinfoFlag(),
+		&cli.StringFlag{Name: "from", Usage: "judge the images of a saved listing, `FILE` or - for stdin, without a cloud"},
+		&cli.BoolFlag{Name: "all-clouds", Usage: "judge the images of every cloud of clouds.yaml; some of them: --os-cloud a,b"},
+		&cli.BoolFlag{Name: "all-regions", Usage: "judge the images of every region of the cloud"},
+		&cli.BoolFlag{Name: "all-images", Usage: "show images without findings in the table too"},
+		fix,
+	}
+	flags = append(append(append(flags, selectionFlags()...), roadFlags()...), outputFlagsFor(render.KindList, report.Formats())...)
+	return &cli.Command{
+		Name:      "audit",
+		Usage:     "find what is wrong or missing in a catalog, say why, and mend it",
+		ArgsUsage: "[IMAGE...]",
+		Description: "Judges all images that a plain listing shows, or those chosen: what Nova, libvirt or Glance refuse, what has no\n" +
+			"effect, runs slowly or misleads. audit rules lists the rules, audit explain RULE says why there is one and what\n" +
+			"mends it. Exits with 3 where there are findings of --fail-on or worse.\n" +
+			"With --fix it changes images: it shows its plan, asks, and keeps a journal for rollback. A name of a rule behind\n" +
+			"--fix is a rule; put images before it.",
+		Flags:  flags,
+		Action: func(c *cli.Context) error { return runAudit(c, env) },
+		Subcommands: []*cli.Command{
+			leaf(auditRulesCommand(env)), leaf(auditExplainCommand(env)),
+		},
+	}
+}
+
+func policyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "policy", Value: policy.Default, Usage: "which rules count and how much, `POLICY`: " + list(policy.Embedded()) + ", or a YAML file of your own"}
+}
+
+func novaFlag() cli.Flag {
+	var releases []string
+	for _, r := range hardware.Releases() {
+		releases = append(releases, string(r))
+	}
+	return &cli.StringFlag{Name: "nova", Value: string(hardware.Newest), Usage: "`RELEASE` of OpenStack to judge by: " + list(releases)}
+}
+
+// readRelease reads --nova.
+func readRelease(c *cli.Context) (hardware.Release, error) {
+	release, err := hardware.ParseRelease(c.String("nova"))
+	if err != nil {
+		return "", usagef("--nova: %v", err)
+	}
+	return release, nil
+}
+
+// isRule reports whether a word is the id of a rule, of those here or of an
+// embedded policy.
+func isRule(word string) bool {
+	is := func(r audit.Rule) bool { return r.ID == word }
+	if slices.ContainsFunc(audit.Rules(), is) {
+		return true
+	}
+	for _, name := range policy.Embedded() {
+		if p, err := policy.Get(name); err == nil && slices.ContainsFunc(p.Rules(), is) {
+			return true
+		}
+	}
+	return false
+}
+
+// readPolicy reads --policy: the name of an embedded policy, or a file.
+func readPolicy(c *cli.Context) (*policy.Policy, error) {
+	name := c.String("policy")
+	if slices.Contains(policy.Embedded(), name) {
+		return policy.Get(name)
+	}
+	if !strings.ContainsRune(name, filepath.Separator) && !strings.ContainsRune(name, '/') && !isFile(name) {
+		_, err := policy.Get(name)
+		return nil, usagef("--policy: %v; or name a file", err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usagef("--policy: %v", err)
+	}
+	p, err := policy.Parse(name, data, ruleIDs())
+	if err != nil {
+		return nil, usagef("--policy %v", err)
+	}
+	return p, nil
+}
+
+func ruleIDs() []string {
+	var ids []string
+	for _, r := range audit.Rules() {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// never is --fail-on never: no finding is as bad as that.
+const never = property.Error + 1
+
+// auditOptions are the options of audit.
+type auditOptions struct {
+	policy  *policy.Policy
+	failOn  property.Severity
+	release hardware.Release
+	systems *osinfo.DB
+	now     time.Time
+}
+
+func readAudit(c *cli.Context, env *Env) (o auditOptions, err error) {
+	o.now = env.Now()
+	if o.policy, err = readPolicy(c); err != nil {
+		return o, err
+	}
+	if text := c.String("fail-on"); text == "never" {
+		o.failOn = never
+	} else if o.failOn, err = property.ParseSeverity(text); err != nil {
+		return o, usagef("--fail-on %s: it may be error, warning, info or never", render.Quoted(text))
+	}
+	if o.release, err = readRelease(c); err != nil {
+		return o, err
+	}
+	o.systems, err = openOsinfo(env, c)
+	return o, err
+}
+
+func (o auditOptions) auditor() *audit.Auditor {
+	return audit.New(audit.Options{DB: o.systems, Nova: o.release, Now: o.now})
+}
+
+func runAudit(c *cli.Context, env *Env) error {
+	o, err := readAudit(c, env)
+	if err != nil {
+		return err
+	}
+	if c.IsSet("fix") {
+		return fixFindings(c, env, o)
+	}
+	for _, flag := range roadFlags() {
+		if name := flag.Names()[0]; c.IsSet(name) && name != "jobs" {
+			return usagef("--%s goes with --fix", name)
+		}
+	}
+	out, err := outputOptions(c, env, render.KindList)
+	if err != nil {
+		return err
+	}
+	if err := asUsage(report.Check(out)); err != nil {
+		return err
+	}
+	places, q, err := readPlaces(c, env)
+	if err != nil {
+		return err
+	}
+	var rules []report.Rule
+	for _, r := range o.policy.Weigh(audit.Rules()) {
+		rules = append(rules, report.Rule{ID: r.ID, Severity: r.Severity, Title: r.Title, Why: r.Why, Reference: r.Reference})
+	}
+	failOn := o.failOn
+	if failOn == never {
+		failOn = property.Error
+	}
+	r, err := report.New(env.Out, report.Options{
+		Output: out, Colour: env.colour(), AllImages: c.Bool("all-images"), FailOn: failOn, Now: o.now, Version: env.Version, Rules: rules,
+	})
+	if err != nil {
+		return asUsage(err)
+	}
+	a := &auditing{o: o, auditor: o.auditor(), run: o.policy.Run(o.now), add: r.Add, plain: q.All && len(q.Where) == 0}
+	return a.report(c, env, places, q, r)
+}
+
+// report judges the images of all places and closes the report, whatever comes
+// in between: what was found is to be read.
+func (a *auditing) report(c *cli.Context, env *Env, places []place, q selection.Query, r *report.Report) error {
+	summary := report.Summary{}
+	var failed, missing int
+	var last error
+	for _, p := range places {
+		n, err := a.judgePlace(c, env, p, q)
+		missing += n
+		state := report.Cloud{Location: p.location()}
+		if err != nil {
+			if c.Context.Err() != nil || errors.Is(err, errWriting) {
+				return err
+			}
+			failed, last = failed+1, err
+			state.Error = err.Error()
+			if len(places) > 1 {
+				env.fail(fmt.Errorf("%s: %w", p.name(), err))
+			}
+		}
+		if !p.saved() {
+			summary.Clouds = append(summary.Clouds, state)
+		}
+	}
+	late, stale := a.run.Finish()
+	for _, result := range late {
+		if err := a.take(result); err != nil {
+			return err
+		}
+	}
+	for _, s := range stale {
+		if s.Expired || a.plain {
+			env.warn("%s:%d: %s", s.File, s.Line, s.Message)
+			summary.StaleIgnores = append(summary.StaleIgnores, fmt.Sprintf("%s:%d: %s", s.File, s.Line, s.Message))
+		}
+	}
+	summary.Images = a.judged
+	if err := r.Close(summary); err != nil {
+		return fmt.Errorf("%w: %w", errWriting, err)
+	}
+	if a.judged == 0 && failed+missing == 0 {
+		env.note("no image matches")
+	}
+	switch {
+	case failed > 0 && failed == len(places):
+		if failed > 1 {
+			return fmt.Errorf("none of %d clouds and regions could be judged", failed)
+		}
+		return last
+	case failed > 0:
+		return &partialError{fmt.Sprintf("%d of %d clouds and regions could not be judged", failed, len(places))}
+	case missing > 0 && a.judged > 0:
+		return &partialError{fmt.Sprintf("%s not found, %d judged", countImages(missing), a.judged)}
+	case missing > 0:
+		return errors.New("no image was judged")
+	case a.found(a.o.failOn):
+		return errFindings
+	}
+	return nil
+}
+
+// errWriting says that the report could not be written.
+var errWriting = errors.New("write the report")
+
+// auditing is a run of audit: it judges images, keeps what the rules on whole
+// catalogs need, and hands on what was found.
+type auditing struct {
+	o       auditOptions
+	auditor *audit.Auditor
+	run     *policy.Run
+	add     func(audit.Result) error
+	plain   bool // all images are judged, so that an ignore without a finding is stale
+
+	judged int
+	counts [never + 1]int
+}
+
+// judge is what is found in one image. Several goroutines may call it.
+func (a *auditing) judge(at audit.Location, img image.Image) audit.Result {
+	return audit.Result{Location: at, ID: img.ID, Name: img.Name, Findings: a.run.Judge(at, img, a.auditor.Image(img))}
+}
+
+// take hands a result on.
+func (a *auditing) take(result audit.Result) error {
+	for _, f := range result.Findings {
+		a.counts[f.Severity]++
+	}
+	if err := a.add(result); err != nil {
+		return fmt.Errorf("%w: %w", errWriting, err)
+	}
+	return nil
+}
+
+// found reports whether there were findings of a severity or worse.
+func (a *auditing) found(from property.Severity) bool {
+	for severity := from; severity < never; severity++ {
+		if a.counts[severity] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// catalogFindings are those on all images of a place, image by image.
+func (a *auditing) catalogFindings(at audit.Location, catalog *audit.Catalog) []audit.Result {
+	var results []audit.Result
+	for _, f := range catalog.Findings() {
+		weighed := a.run.Weigh(f.ID, f.Name, []audit.Finding{f.Finding})
+		if len(weighed) == 0 {
+			continue
+		}
+		if last := len(results) - 1; last >= 0 && results[last].ID == f.ID && results[last].Name == f.Name {
+			results[last].Findings = append(results[last].Findings, weighed...)
+			continue
+		}
+		results = append(results, audit.Result{Location: at, ID: f.ID, Name: f.Name, Findings: weighed})
+	}
+	return results
+}
