@@ -33,7 +33,7 @@ const (
 // Formats lists the formats in the order of a usage text.
 func Formats() []string {
 	return []string{render.FormatTable, render.FormatJSON, render.FormatYAML, render.FormatCSV, render.FormatValue,
-		FormatSARIF, FormatJUnit, FormatGitHub, FormatPrometheus}
+		FormatSARIF, FormatJUnit, FormatGitHub, FormatPrometheus, FormatHTML}
 }
 
 // Options say how findings are written.
@@ -154,6 +154,8 @@ func New(w io.Writer, o Options) (*Report, error) {
 		r.sink = &github{out: out}
 	case FormatPrometheus:
 		r.sink = newPrometheus(out, o)
+	case FormatHTML:
+		r.sink = newPage(out, o)
 	default:
 		if len(o.Output.Columns) > 0 || len(o.Output.SortColumns) > 0 {
 			r.sink, err = newRows(out, o)

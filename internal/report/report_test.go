@@ -136,11 +136,11 @@ func TestGolden(t *testing.T) {
 
 func TestWrongOptions(t *testing.T) {
 	for want, o := range map[string]render.Options{
-		`--format: "xml" is not one of table, json, yaml, csv, value, sarif, junit, github, prometheus`: {Format: "xml"},
-		`--column: the format sarif has no columns`:                                                     {Format: FormatSARIF, Columns: []string{"rule"}},
-		`--sort-column: the format junit has no columns`:                                                {Format: FormatJUnit, SortColumns: []string{"rule"}},
-		`--quote: "some" is not one of all, minimal, none, nonnumeric`:                                  {Format: FormatJUnit, Quote: "some"},
-		`--column: none of "x" is a column; the columns are ` + strings.Join(Columns(), ", "):           {Columns: []string{"x"}},
+		`--format: "xml" is not one of table, json, yaml, csv, value, sarif, junit, github, prometheus, html`: {Format: "xml"},
+		`--column: the format sarif has no columns`:                                                           {Format: FormatSARIF, Columns: []string{"rule"}},
+		`--sort-column: the format html has no columns`:                                                       {Format: FormatHTML, SortColumns: []string{"rule"}},
+		`--quote: "some" is not one of all, minimal, none, nonnumeric`:                                        {Format: FormatJUnit, Quote: "some"},
+		`--column: none of "x" is a column; the columns are ` + strings.Join(Columns(), ", "):                 {Columns: []string{"x"}},
 	} {
 		_, err := New(&bytes.Buffer{}, Options{Output: o})
 		var option *render.OptionError

@@ -109,6 +109,7 @@ var checks = map[string]func(t *testing.T, text string, results []audit.Result){
 		}
 	},
 	FormatPrometheus: checkPrometheus,
+	FormatHTML:       checkPage,
 }
 
 // checkVisible holds that nothing in a text moves a cursor, is invisible or
