@@ -32,7 +32,8 @@ const (
 
 // Formats lists the formats in the order of a usage text.
 func Formats() []string {
-	return []string{render.FormatTable, render.FormatJSON, render.FormatYAML, render.FormatCSV, render.FormatValue}
+	return []string{render.FormatTable, render.FormatJSON, render.FormatYAML, render.FormatCSV, render.FormatValue,
+		FormatSARIF, FormatJUnit, FormatGitHub, FormatPrometheus, FormatHTML}
 }
 
 // Options say how findings are written.
@@ -145,6 +146,16 @@ func New(w io.Writer, o Options) (*Report, error) {
 	switch o.Output.Format {
 	case render.FormatJSON, render.FormatYAML, render.FormatCSV, render.FormatValue:
 		r.sink, err = newRows(out, o)
+	case FormatSARIF:
+		r.sink = newSARIF(out, o)
+	case FormatJUnit:
+		r.sink = &junit{out: out, o: o, images: newCollection(true)}
+	case FormatGitHub:
+		r.sink = &github{out: out}
+	case FormatPrometheus:
+		r.sink = newPrometheus(out, o)
+	case FormatHTML:
+		r.sink = newPage(out, o)
 	default:
 		if len(o.Output.Columns) > 0 || len(o.Output.SortColumns) > 0 {
 			r.sink, err = newRows(out, o)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -134,14 +136,228 @@ func TestGolden(t *testing.T) {
 
 func TestWrongOptions(t *testing.T) {
 	for want, o := range map[string]render.Options{
-		`--format: "xml" is not one of table, json, yaml, csv, value`:                         {Format: "xml"},
-		`--quote: "some" is not one of all, minimal, none, nonnumeric`:                        {Quote: "some"},
-		`--column: none of "x" is a column; the columns are ` + strings.Join(Columns(), ", "): {Columns: []string{"x"}},
+		`--format: "xml" is not one of table, json, yaml, csv, value, sarif, junit, github, prometheus, html`: {Format: "xml"},
+		`--column: the format sarif has no columns`:                                                           {Format: FormatSARIF, Columns: []string{"rule"}},
+		`--sort-column: the format html has no columns`:                                                       {Format: FormatHTML, SortColumns: []string{"rule"}},
+		`--quote: "some" is not one of all, minimal, none, nonnumeric`:                                        {Format: FormatJUnit, Quote: "some"},
+		`--column: none of "x" is a column; the columns are ` + strings.Join(Columns(), ", "):                 {Columns: []string{"x"}},
 	} {
 		_, err := New(&bytes.Buffer{}, Options{Output: o})
 		var option *render.OptionError
 		if !errors.As(err, &option) || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// TestTable holds the order of the table, what it shows of several results of
+// one image, and that it keeps to a width.
+func TestTable(t *testing.T) {
+	results, summary := sample()
+	o := options(render.FormatTable)
+	o.AllImages, o.Colour, o.Output.MaxWidth = true, true, 64
+	text := write(t, o, results, summary)
+	golden(t, "testdata/narrow.table", text)
+	for _, code := range []string{"\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[33m"} {
+		text = strings.ReplaceAll(text, code, "")
+	}
+	for line := range strings.Lines(text) {
+		if w := render.Width(strings.TrimSuffix(line, "\n")); w > 64 {
+			t.Errorf("%d columns: %q", w, line)
+		}
+	}
+	if strings.Count(text, "ubuntu-22.04 (") != 1 || !strings.Contains(text, "debian-12 ("+debianID+")  prod/east\n  no findings\n") {
+		t.Errorf("got:\n%s", text)
+	}
+
+	// One region alone is not named.
+	text = write(t, options(""), results[:2], Summary{Images: 2})
+	if strings.Contains(text, "prod") || !strings.HasSuffix(text, "\n1 of 2 images has findings: 1 error, 1 info\n") {
+		t.Errorf("got:\n%s", text)
+	}
+	if text := write(t, options(""), results[1:2], Summary{Images: 1}); text != "1 image, no findings\n" {
+		t.Errorf("got %q", text)
+	}
+
+	order := []audit.Result{
+		{ID: "3", Name: "c", Findings: []audit.Finding{legacyName, smallDisk, twins}},
+		{ID: "2", Name: "b", Findings: []audit.Finding{secureBoot}},
+		{ID: "4", Name: "d", Findings: []audit.Finding{unread}},
+		{ID: "1", Name: "a", Findings: []audit.Finding{unread, secureBoot}},
+		{ID: "0", Name: "a", Findings: []audit.Finding{secureBoot, unread}},
+	}
+	var heads []string
+	for line := range strings.Lines(write(t, options(""), order, Summary{Images: 5})) {
+		if strings.HasSuffix(line, ")\n") {
+			heads = append(heads, strings.TrimSpace(line))
+		}
+	}
+	if got := strings.Join(heads, ", "); got != "a (0), a (1), b (2), c (3), d (4)" {
+		t.Errorf("order %s", got)
+	}
+}
+
+// TestImagesWithoutID holds that images which have no ID are known by name, and
+// that those without either are each their own.
+func TestImagesWithoutID(t *testing.T) {
+	c := newCollection(false)
+	for _, name := range []string{"a", "", "b", "a", ""} {
+		c.add(audit.Result{Name: name, Findings: []audit.Finding{unread}})
+	}
+	c.add(audit.Result{ID: "a", Findings: []audit.Finding{unread}})
+	if c.found() != 5 || c.images[0].counts[property.Info] != 2 {
+		t.Errorf("%d images, %v", c.found(), c.images[0].counts)
+	}
+}
+
+// TestFlatTable holds that columns make the table a list, worst first unless it
+// is sorted otherwise.
+func TestFlatTable(t *testing.T) {
+	results, summary := sample()
+	o := options(render.FormatTable)
+	o.Output.Columns = []string{"severity", "rule", "image_name", "fix"}
+	text := write(t, o, results, summary)
+	o.Output.SortColumns = []string{"rule"}
+	text += write(t, o, results, summary)
+	o.Output.Format = render.FormatValue
+	text += write(t, o, results, summary)
+	golden(t, "testdata/flat.table", text)
+}
+
+// TestFailOn holds which findings fail a test of junit.
+func TestFailOn(t *testing.T) {
+	results, summary := sample()
+	for severity, want := range map[property.Severity]string{
+		property.Error: `tests="5" failures="1" errors="1"`, property.Warning: `tests="5" failures="2" errors="1"`, property.Info: `tests="5" failures="3" errors="1"`,
+	} {
+		o := options(FormatJUnit)
+		o.FailOn = severity
+		if text := write(t, o, results, summary); !strings.Contains(text, want) {
+			t.Errorf("%s: no %s in %s", severity, want, text)
+		}
+	}
+}
+
+// TestPrometheusIsBounded holds that a rule nobody told of cannot make a series
+// each, and that a cloud which failed has no numbers.
+func TestPrometheusIsBounded(t *testing.T) {
+	var results []audit.Result
+	for i := range 5000 {
+		f := unread
+		f.Rule = fmt.Sprint("rule-", i)
+		results = append(results, audit.Result{Location: east, ID: fmt.Sprint(i % 10), Findings: []audit.Finding{f, f}})
+	}
+	text := write(t, options(FormatPrometheus), results, Summary{Images: 10, Clouds: []Cloud{{Location: east}}})
+	checkPrometheus(t, text, nil)
+	if n := strings.Count(text, "\n"); n > maxOtherRules+30 {
+		t.Errorf("%d lines", n)
+	}
+	for _, want := range []string{`rule="other",severity="info"} 9600`, `_images{cloud="prod",region="east"} 10`, `_images_with_findings{cloud="prod",region="east",severity="info"} 10`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	text = write(t, options(FormatPrometheus), results, Summary{Images: 10, Clouds: []Cloud{{Location: east, Error: "gone"}}})
+	if strings.Contains(text, "audit_images{") || !strings.Contains(text, `cloud_up{cloud="prod",region="east"} 0`) {
+		t.Errorf("got %s", text)
+	}
+}
+
+// peak is a writer that notes how much memory is in use when it is written to.
+type peak struct {
+	written int
+	heap    uint64
+}
+
+func (p *peak) Write(b []byte) (int, error) {
+	p.written += len(b)
+	p.note()
+	return len(b), nil
+}
+
+func (p *peak) note() {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	p.heap = max(p.heap, m.HeapInuse)
+}
+
+// TestMemory holds that a catalogue of any length passes through the formats
+// that need nothing whole, and that the others stay small: 100,000 images with
+// three findings each, all of them different, or enough of them to tell.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes much")
+	}
+	for _, format := range Formats() {
+		t.Run(format, func(t *testing.T) {
+			runtime.GC()
+			var start runtime.MemStats
+			runtime.ReadMemStats(&start)
+			images, limit := 100_000, uint64(200<<20)
+			switch format {
+			case render.FormatTable, FormatJUnit, FormatHTML:
+			case FormatPrometheus:
+				limit = 48 << 20
+			default: // as many as would not fit if they were kept
+				images, limit = 20_000, 8<<20
+			}
+			p := &peak{}
+			r, err := New(p, options(format))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range images {
+				findings := []audit.Finding{secureBoot, legacyName, smallDisk}
+				for j := range findings {
+					findings[j].Value = fmt.Sprint("value ", i)
+					findings[j].Message = fmt.Sprintf("image %d has hw_property_%d, of which every server stops to work: use another, and make it anew", i, j)
+				}
+				if i%1000 == 0 {
+					findings[0].Value = strings.Repeat("A", 64<<10)
+					p.note()
+				}
+				if err := r.Add(audit.Result{Location: east, ID: fmt.Sprintf("5c1fd3a0-7d1e-4c5e-9a57-%012d", i), Name: fmt.Sprint("image ", i), Findings: findings}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.Close(Summary{Images: images}); err != nil {
+				t.Fatal(err)
+			}
+			used := p.heap - min(p.heap, start.HeapInuse)
+			t.Logf("%d MiB for %d MiB", used>>20, p.written>>20)
+			if used > limit {
+				t.Errorf("%d MiB in use, at most %d may be", used>>20, limit>>20)
+			}
+			if format == FormatHTML && p.written > 8<<20 {
+				t.Errorf("the page has %d MiB", p.written>>20)
+			}
+		})
+	}
+}
+
+// failing is a writer that stops.
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+// TestWriteError holds that no format loses an error of the writer.
+func TestWriteError(t *testing.T) {
+	results, summary := sample()
+	for _, format := range Formats() {
+		r, err := New(failing{}, options(format))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, result := range results {
+			if err = r.Add(result); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = r.Close(summary)
+		}
+		if err == nil {
+			t.Errorf("%s: no error", format)
 		}
 	}
 }

@@ -53,18 +53,22 @@ func (t *table) image(img picture) {
 	if name == "" {
 		name, id = title(name, id), ""
 	}
-	head := render.Bold(name, t.o.Colour)
+	rest := ""
 	if id != "" {
-		head += " (" + id + ")"
+		rest += " (" + id + ")"
 	}
 	if len(t.images.locations) > 1 {
 		if where := place(t.images.locations[img.location]); where != "" {
-			head += "  " + where
+			rest += "  " + where
 		}
 	}
 	findings := t.images.findings(img)
 	if len(findings) == 0 {
-		head += "  no findings"
+		rest += "  no findings"
+	}
+	head := t.hang(name+rest, 2)
+	if after, ok := strings.CutPrefix(head, name); ok { // else the name itself is broken into lines
+		head = render.Bold(name, t.o.Colour) + after
 	}
 	t.out.WriteString(head + "\n")
 	ruleWidth := 0
@@ -90,10 +94,18 @@ func (t *table) finding(f finding, ruleWidth int) {
 		t.out.WriteString(lead + padded(f.rule, ruleWidth) + "  ")
 		indent += max(ruleWidth, render.Width(f.rule)) + 2
 	}
+	t.out.WriteString(t.hang(text, indent) + "\n")
+}
+
+// hang breaks text that begins at a column, or before it, into lines that keep
+// to the width; those after the first are indented to that column.
+func (t *table) hang(text string, indent int) string {
+	width := t.o.Output.TableWidth()
 	if width > 0 {
+		// Where a narrow terminal leaves no room, lines rather overflow.
 		width = max(width-indent, minTextWidth/2)
 	}
-	t.out.WriteString(strings.Join(render.Wrap(text, width), "\n"+strings.Repeat(" ", indent)) + "\n")
+	return strings.Join(render.Wrap(text, width), "\n"+strings.Repeat(" ", indent))
 }
 
 func padded(text string, width int) string {
