@@ -56,11 +56,10 @@
 // Where one value alone is fine, a finding proposes it; under forbid without
 // when, it proposes to remove the property. With fix: false it does not.
 //
-// fresh finds images that are older than they promise, in whole days of UTC. An
-// image of the same name, or of its name without the
-// last word (a build date), that is visible and not too old itself, is its
-// replacement, and then nothing is wrong with it. Unique and fresh compare the
-// images of one cloud and region.
+// fresh finds images that are older than they promise, in whole days of UTC,
+// and that nothing has replaced: a visible image that is not too old itself, of
+// the same name without its last word (a build date), or, for a hidden image, of
+// the same name. Unique and fresh compare the images of one cloud and region.
 //
 // What a policy extends stays as it is but for this: where, and select together
 // with deselect, take the place of the base's; deselect without select adds to
