@@ -72,7 +72,8 @@ type reader struct {
 }
 
 func (r *reader) errorf(line int, format string, args ...any) {
-	r.problems = append(r.problems, &Problem{r.file, line, fmt.Sprintf(format, args...)})
+	message := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") // regexp quotes patterns as they are
+	r.problems = append(r.problems, &Problem{r.file, line, message})
 }
 
 var (

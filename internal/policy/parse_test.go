@@ -150,6 +150,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	f.Add([]byte("name: a\nrequire:\n  - id: a\n    property: a\n    pattern: |\n      (a\n      b\n"))
 	f.Add([]byte("name: a\nextends: strict\nignore:\n  - {rule: no-effect, image: '*', reason: b, expires: 2027-01-31}\n"))
 	f.Add([]byte("name: a\nrequire:\n  - {id: a, property: [a, tags], pattern: 'a|b', type: date, at-least: 1, not-after: created_at}\n"))
 	img := image.Image{ID: "1", Name: "a b", Visibility: "public", Tags: []string{"a"}, Properties: map[string]string{"a": "2024-01-01", "hw_x": ""}}
