@@ -145,8 +145,8 @@ func checkValues(env *Env, img plan.Image, force bool) error {
 		if !ok || plan.IsBase(c.Property) {
 			continue
 		}
-		for _, f := range property.Check(c.Property, text) {
-			if f.Severity == property.Error && !f.RefusedByGlance() && !force {
+		for _, f := range audit.New(audit.Options{}).Value(c.Property, text) {
+			if f.Severity == property.Error && f.RejectedBy != audit.ByGlance && !force {
 				return usagef("--plan: image %s: %s; --force overrides", img.ID, render.FindingLine(f))
 			}
 		}
@@ -273,10 +273,10 @@ func (a *applying) check() error {
 		case strings.TrimSpace(p.key) != p.key:
 			return usagef("--property %s: Glance takes blanks off both ends of a name when an image is changed; leave them out", render.Quoted(p.key))
 		}
-		for _, f := range property.Check(p.key, p.value) {
+		for _, f := range audit.New(audit.Options{}).Value(p.key, p.value) {
 			line := "property " + render.FindingLine(f)
 			switch {
-			case f.Severity == property.Error && (f.RefusedByGlance() || !a.force):
+			case f.Severity == property.Error && (f.RejectedBy == audit.ByGlance || !a.force):
 				return usagef("%s", line)
 			case f.Severity >= property.Warning:
 				a.env.warn("%s", line)
@@ -329,9 +329,10 @@ func (a *applying) decide(img image.Image) (plan.Image, []string, error) {
 // worse refuses a change after which the properties go together worse than
 // before: an error that was not there.
 func (a *applying) worse(img image.Image, p plan.Image) error {
-	before := audit.Check(img)
-	for _, f := range audit.Check(plan.After(img, p)) {
-		known := slices.ContainsFunc(before, func(b property.Finding) bool { return b.Rule == f.Rule && b.Property == f.Property })
+	auditor := audit.New(audit.Options{})
+	before := auditor.Combinations(img)
+	for _, f := range auditor.Combinations(plan.After(img, p)) {
+		known := slices.ContainsFunc(before, func(b audit.Finding) bool { return b.Rule == f.Rule && b.Property == f.Property })
 		if f.Severity == property.Error && !known && !a.force {
 			return fmt.Errorf("refused: %s; --force overrides", f.Message)
 		}
@@ -344,9 +345,10 @@ func (a *applying) worse(img image.Image, p plan.Image) error {
 func contradicting(img image.Image, p plan.Image, wanted []plan.Wanted) []string {
 	var names []string
 	outcome := plan.After(img, p)
+	auditor := audit.New(audit.Options{})
 	count := func(img image.Image) int {
 		n := 0
-		for _, f := range audit.Check(img) {
+		for _, f := range auditor.Combinations(img) {
 			if f.Severity >= property.Warning {
 				n++
 			}

@@ -15,6 +15,7 @@ import (
 	"glance-profile/internal/journal"
 	"glance-profile/internal/plan"
 	"glance-profile/internal/render"
+	"glance-profile/internal/selection"
 )
 
 // partialError says that some images are done and others not.
@@ -25,42 +26,26 @@ func (e *partialError) Error() string { return e.message }
 // carryOut shows the plan and, where it is to go on, confirms, records and
 // applies it.
 func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) error {
-	images, failed := todo.images, todo.failed
-	p := plan.Plan{Version: plan.Version, Command: r.command, Images: images}
+	p := plan.Plan{Version: plan.Version, Command: r.command, Images: todo.images}
 	switch {
-	case r.out != "":
-		if err := savePlan(r.out, p); err != nil {
-			return err
-		}
-		env.note("plan of %s saved in %s", countImages(len(images)), r.out)
-		return outcome(r, len(images), todo.right, failed)
-	case r.openstack, r.volumes:
-		for _, img := range images {
-			if err := printChangeLines(env, env.Out, img, r.volumes); err != nil {
-				return err
-			}
-		}
-		return outcome(r, len(images), todo.right, failed)
 	case r.readOnly():
-		if err := printPlanTo(env, r.output, p, todo.hardware); err != nil {
+		if err := handOut(env, r, p, todo.hardware); err != nil {
 			return err
 		}
-		return outcome(r, len(images), todo.right, failed)
-	case len(images) == 0:
+		return outcome(r, len(p.Images), todo.right, todo.failed)
+	case len(p.Images) == 0:
 		env.note("nothing to do")
-		if r.output.Format != render.FormatTable {
-			if err := printPlanTo(env, r.output, p, nil); err != nil {
-				return err
-			}
+		if err := printCarriedOut(env, r.output, p); err != nil {
+			return err
 		}
-		return outcome(r, 0, todo.right, failed)
+		return outcome(r, 0, todo.right, todo.failed)
 	}
 	if !r.yes || !env.quiet { // nobody is asked to agree to what was not shown
 		if err := render.PlanText(env.messages(), p, todo.hardware, env.colourErr()); err != nil {
 			return err
 		}
 	}
-	if err := confirm(ctx, env, r, images); err != nil {
+	if err := confirm(ctx, env, r, p.Images); err != nil {
 		return err
 	}
 	log, err := openJournal(env, r.journal, r.verb, r.command)
@@ -68,40 +53,15 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	defer log.Close()
-	changer := apply.Changer{Glance: s.glance, Recorder: log, Wait: apply.Sleep, Jobs: r.jobs, Force: r.force,
-		Notify: func(format string, args ...any) { env.warn(format, args...) }}
-	if env.ErrIsTerminal && !env.quiet {
-		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
-	}
-	switch {
-	case len(images) <= maxSingleReads:
-	case len(todo.listings) > 0:
-		changer.Listings = todo.listings
-	default:
-		changer.Listings = []url.Values{{"limit": {"1000"}}}
-	}
+	changer := newChanger(env, s, r, todo, log)
 	report, applyErr := changer.Apply(ctx, p)
 	if changer.Progress != nil {
 		fmt.Fprintln(env.Err)
 	}
-	for _, img := range report.Images {
-		if img.Error != nil {
-			env.fail(fmt.Errorf("image %s (%s): %s", img.Name, img.ID, *img.Error))
-		}
-	}
-	env.note("%s done, %d unchanged, %d failed, %d not begun; journal %s",
-		countImages(report.Done), report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, log.Path())
-	if report.Lost > 0 && r.onLost != "" {
-		env.note("%s", r.onLost)
-	}
-	if report.Done > 0 && r.onDone != "" {
-		env.note("%s", r.onDone)
-	}
-	if r.output.Format != render.FormatTable {
-		p.Images = report.Images
-		if err := asUsage(render.PlanData(env.Out, p, r.output)); err != nil {
-			return err
-		}
+	tellReport(env, r, report, todo.failed, log.Path())
+	p.Images = report.Images
+	if err := printCarriedOut(env, r.output, p); err != nil {
+		return err
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -112,7 +72,70 @@ func carryOut(ctx context.Context, env *Env, s *session, r road, todo pending) e
 	case applyErr != nil:
 		return applyErr
 	}
-	return outcome(road{}, 0, report.Done+report.Unchanged+todo.right, failed+report.Failed+report.Lost+report.Skipped)
+	return outcome(road{}, 0, report.Done+report.Unchanged+todo.right, todo.failed+report.Failed+report.Lost+report.Skipped)
+}
+
+// handOut saves or prints a plan that is not to be carried out now.
+func handOut(env *Env, r road, p plan.Plan, hardware [][]string) error {
+	switch {
+	case r.out != "":
+		if err := savePlan(r.out, p); err != nil {
+			return err
+		}
+		env.note("plan of %s saved in %s", countImages(len(p.Images)), r.out)
+		return nil
+	case r.openstack, r.volumes:
+		for _, img := range p.Images {
+			if err := printChangeLines(env, env.Out, img, r.volumes); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return printPlanTo(env, r.output, p, hardware)
+}
+
+// newChanger is what carries the plan out.
+func newChanger(env *Env, s *session, r road, todo pending, log *journal.Journal) apply.Changer {
+	changer := apply.Changer{Glance: s.glance, Recorder: log, Wait: apply.Sleep, Jobs: r.jobs, Force: r.force,
+		Notify: func(format string, args ...any) { env.warn(format, args...) }}
+	if env.ErrIsTerminal && !env.quiet {
+		changer.Progress = func(done, total int) { fmt.Fprintf(env.Err, "\r%d of %d images", done, total) }
+	}
+	switch {
+	case len(todo.images) <= maxSingleReads:
+	case len(todo.listings) > 0:
+		changer.Listings = todo.listings
+	default:
+		changer.Listings = []url.Values{selection.PlainListing()}
+	}
+	return changer
+}
+
+// tellReport says what became of the images. failed counts those that could not
+// be planned for.
+func tellReport(env *Env, r road, report apply.Report, failed int, journal string) {
+	for _, img := range report.Images {
+		if img.Error != nil {
+			env.fail(fmt.Errorf("image %s (%s): %s", img.Name, img.ID, *img.Error))
+		}
+	}
+	env.note("%s done, %d unchanged, %d failed, %d not begun; journal %s",
+		countImages(report.Done), report.Unchanged, report.Failed+report.Lost+failed, report.Skipped, journal)
+	if report.Lost > 0 && r.onLost != "" {
+		env.note("%s", r.onLost)
+	}
+	if report.Done > 0 && r.onDone != "" {
+		env.note("%s", r.onDone)
+	}
+}
+
+// printCarriedOut prints a plan with its results for scripts; people were told.
+func printCarriedOut(env *Env, o render.Options, p plan.Plan) error {
+	if o.Format == render.FormatTable {
+		return nil
+	}
+	return asUsage(render.PlanData(env.Out, p, o))
 }
 
 // outcome turns counts into the error that carries the exit code.

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
 	"glance-profile/internal/plan"
+	"glance-profile/internal/property"
 	"glance-profile/internal/render"
 	"glance-profile/internal/selection"
 )
@@ -87,6 +87,16 @@ func readRoad(c *cli.Context, env *Env, verb string) (road, error) {
 	if r.jobs < 1 || r.jobs > 64 {
 		return r, usagef("--jobs %d: from 1 to 64 images at once", r.jobs)
 	}
+	made := "" // what the plan is to be made into
+	for _, name := range []string{"out", "print-openstack", "print-openstack-volume"} {
+		switch {
+		case !c.IsSet(name):
+		case made != "":
+			return r, usagef("--%s and --%s contradict each other", made, name)
+		default:
+			made = name
+		}
+	}
 	for _, name := range []string{"out", "journal", "from", "plan", "map"} {
 		if c.IsSet(name) && c.String(name) == "" {
 			return r, usagef("--%s is empty; give it a value or leave it out", name)
@@ -132,6 +142,24 @@ func readQuery(c *cli.Context, mayTakeAll bool) (selection.Query, error) {
 	return q, nil
 }
 
+// warnUnmet warns of properties that --where wants to be missing or different,
+// that no image looked at has, and that no service knows either: under a misspelt name
+// every image is chosen.
+func warnUnmet(env *Env, names []string) {
+	for _, name := range names {
+		if _, known := property.Lookup(name); known {
+			continue
+		}
+		hint := ""
+		for _, f := range property.Check(name, "") {
+			if f.Renames() {
+				hint = "; was " + f.Fix + " meant?"
+			}
+		}
+		env.warn("--where: no image looked at has a property %s and no service knows one, so what is said of it leaves no image out%s", render.Quoted(name), hint)
+	}
+}
+
 // decide is a command's decision on one image: its plan (without changes where
 // there is nothing to do), warnings, or the reason why it is refused.
 type decide func(img image.Image) (plan.Image, []string, error)
@@ -164,6 +192,9 @@ func selectAndPlan(ctx context.Context, env *Env, s *session, r road, q selectio
 	}
 	for _, missing := range found.Missing {
 		env.fail(missing)
+	}
+	if len(found.Images) > 0 {
+		warnUnmet(env, found.Unmet)
 	}
 	if found.LeftOut > 0 {
 		env.note("%s of other projects left out; name them to try them", countImages(found.LeftOut))
@@ -239,7 +270,7 @@ func (todo *pending) readMachines(ctx context.Context, env *Env, s *session, r r
 		}
 		return
 	}
-	for img, err := range s.glance.List(ctx, url.Values{"limit": {"1000"}}) {
+	for img, err := range s.glance.List(ctx, selection.PlainListing()) {
 		if err != nil {
 			env.detail("%v", err)
 			return
@@ -250,32 +281,11 @@ func (todo *pending) readMachines(ctx context.Context, env *Env, s *session, r r
 
 // fromListing decides on the images of a saved listing, without a cloud.
 func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pending, error) {
-	file, err := openListing(env, path)
-	if err != nil {
+	if err := checkListing(q, r.out); err != nil {
 		return pending{}, err
 	}
-	defer file.Close()
-	switch {
-	case q.Mine:
-		return pending{}, usagef("--mine asks for a project, which a saved listing has not; use --where owner=ID")
-	case r.out != "":
-		return pending{}, usagef("--out saves a plan for the images of a cloud, and --from has none; leave one of the two out")
-	}
 	todo := pending{withHardware: r.showsHardware()}
-	for img, err := range selection.Filter(savedImages(env, path, file), q) {
-		var missing *selection.NameError
-		switch {
-		case errors.As(err, &missing):
-			env.fail(missing)
-			todo.failed++
-		case err != nil:
-			return pending{}, err
-		default:
-			todo.decide(env, d, img)
-		}
-	}
-	if len(todo.images)+todo.failed+todo.right == 0 {
-		env.note("no image matches")
-	}
-	return todo, nil
+	missing, err := chooseSaved(env, path, q, func(img image.Image) { todo.decide(env, d, img) })
+	todo.failed += missing
+	return todo, err
 }

@@ -201,7 +201,7 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 	problems := in.judge()
 	candidate := image.Image{Name: o.name, ContainerFormat: o.containerFormat, MinDisk: max(o.minDisk, 0), Properties: properties}
 	candidate.DiskFormat, _ = in.diskFormat(o)
-	findings := append(property.CheckAll(properties), audit.Check(candidate)...)
+	findings := audit.New(audit.Options{DB: o.systems, Now: env.Now()}).Image(candidate)
 	var refusals []string
 	for _, f := range findings {
 		line := render.FindingLine(f)
@@ -213,9 +213,9 @@ func checkCreate(env *Env, o createOptions, in *input, resolved profiles.Resolut
 			env.detail("%s", line)
 		case f.Severity == property.Warning:
 			env.warn("%s", line)
-		case !f.RefusedByGlance() && o.force:
+		case f.RejectedBy != audit.ByGlance && o.force:
 			env.warn("%s (passed over by --force)", line)
-		case !f.RefusedByGlance():
+		case f.RejectedBy != audit.ByGlance:
 			refusals = append(refusals, line+"; --force overrides")
 		default:
 			refusals = append(refusals, line)

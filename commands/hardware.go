@@ -1,14 +1,12 @@
 package commands
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,11 +27,11 @@ func hardwareCommand(env *Env) *cli.Command {
 		&cli.StringFlag{Name: "from", Usage: "look at the images of a saved listing, `FILE` or - for stdin, without a cloud"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "look at what the profile `NAME` makes of a disk image file, or of none; repeated, later ones win"},
 		profileFileFlag(),
-		&cli.StringFlag{Name: "osinfo", Usage: "with --profile: operating system by its libosinfo short `ID`"},
+		&cli.StringFlag{Name: "osinfo", Usage: "look at what create sets for the operating system with libosinfo's short `ID`; alone or beside --profile"},
 		osinfoFlag(),
-		&cli.StringSliceFlag{Name: "with", Usage: "with --profile: also set the optional `PROPERTY` of a profile"},
-		&cli.StringFlag{Name: "architecture", Usage: "with --profile: processor architecture `NAME`, such as aarch64"},
-		&cli.StringSliceFlag{Name: "property", Usage: "with --profile: also set `KEY=VALUE`; may be repeated"},
+		&cli.StringSliceFlag{Name: "with", Usage: "with --profile or --osinfo: also set the optional `PROPERTY` of a profile"},
+		&cli.StringFlag{Name: "architecture", Usage: "with --profile, --osinfo or --property: processor architecture `NAME`, such as aarch64"},
+		&cli.StringSliceFlag{Name: "property", Usage: "look at what `KEY=VALUE` does; alone or over --profile and --osinfo; may be repeated"},
 		&cli.StringFlag{Name: "nova", Value: string(hardware.Newest), Usage: "`RELEASE` of OpenStack: " + list(releases)},
 		&cli.StringFlag{Name: "virt-type", Value: "kvm", Usage: "the hosts' `TYPE` of virtualization: kvm or qemu"},
 		&cli.StringSliceFlag{Name: "machine-type", Usage: "the hosts' default machine type, `ARCH=TYPE` such as x86_64=q35; may be repeated"},
@@ -53,7 +51,7 @@ func hardwareCommand(env *Env) *cli.Command {
 		Description: "Shows the machine that Nova's libvirt driver makes of an image's properties on KVM hosts, or who refuses it and\n" +
 			"why; whether libvirt and QEMU start it; which hosts can have it; and which properties do nothing.\n" +
 			"An argument that names an existing file is a disk image, whose properties are those that create would set:\n" +
-			"give --profile or --osinfo. With --profile alone no image is needed.",
+			"give --profile, --osinfo or --property. With those alone no image is needed.",
 		Flags:  flags,
 		Action: func(c *cli.Context) error { return runHardware(c, env) },
 	}
@@ -78,6 +76,9 @@ func runHardware(c *cli.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("kvm") && !c.Bool("qemu") {
+		return usagef("--kvm goes with --qemu")
+	}
 	images, failed, err := hardwareImages(c, env)
 	if err != nil {
 		return err
@@ -87,20 +88,21 @@ func runHardware(c *cli.Context, env *Env) error {
 		results[i] = hardware.Build(img, host)
 		results[i].Explain = explain
 	}
-	switch {
-	case c.Bool("qemu"):
-		return printQEMU(c, env, images, results, host)
-	case c.Bool("kvm"):
-		return usagef("--kvm goes with --qemu")
+	done := len(images)
+	if c.Bool("qemu") {
+		lineless := 0
+		lineless, err = printQEMU(c, env, images, results, host)
+		failed, done = failed+lineless, done-lineless
+	} else {
+		err = printHardware(env.Out, results, explain, output)
 	}
-	if err := printHardware(env.Out, results, explain, output); err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	switch {
-	case failed > 0 && len(images) > 0:
-		return &partialError{fmt.Sprintf("%s could not be looked at, %d could", countImages(failed), len(images))}
+	case failed > 0 && done > 0:
+		return &partialError{fmt.Sprintf("%s failed, %d did not", countImages(failed), done)}
 	case failed > 0:
-		return fmt.Errorf("%s could not be looked at", countImages(failed))
+		return fmt.Errorf("%s failed", countImages(failed))
 	}
 	return nil
 }
@@ -155,9 +157,17 @@ func hardwareImages(c *cli.Context, env *Env) (images []image.Image, failed int,
 			files++
 		}
 	}
+	// What is looked at does not exist yet: it is as create would make it.
 	planned := c.IsSet("profile") || c.IsSet("osinfo") || c.IsSet("property")
 	chosen := c.Bool("all") || c.Bool("mine") || len(c.StringSlice("where")) > 0
+	for _, name := range []string{"profile-file", "with", "architecture"} {
+		if c.IsSet(name) && !planned {
+			return nil, 0, usagef("--%s goes with --profile, --osinfo or --property", name)
+		}
+	}
 	switch {
+	case c.IsSet("from") && c.String("from") == "":
+		return nil, 0, usagef("--from is empty; give it a value or leave it out")
 	case c.IsSet("from") && planned:
 		return nil, 0, usagef("--from has its images with their properties; leave --profile, --osinfo and --property out")
 	case c.IsSet("from"):
@@ -218,25 +228,11 @@ func listedImages(c *cli.Context, env *Env) (images []image.Image, failed int, e
 	if err != nil {
 		return nil, 0, err
 	}
-	path := c.String("from")
-	file, err := openListing(env, path)
-	if err != nil {
+	if err := checkListing(q, ""); err != nil {
 		return nil, 0, err
 	}
-	defer file.Close()
-	for img, err := range selection.Filter(savedImages(env, path, file), q) {
-		var missing *selection.NameError
-		switch {
-		case errors.As(err, &missing):
-			env.fail(missing)
-			failed++
-		case err != nil:
-			return nil, 0, err
-		default:
-			images = append(images, img)
-		}
-	}
-	return images, failed, nil
+	failed, err = chooseSaved(env, c.String("from"), q, func(img image.Image) { images = append(images, img) })
+	return images, failed, err
 }
 
 // cloudImages are those of the cloud.
@@ -262,6 +258,9 @@ func cloudImages(ctx context.Context, c *cli.Context, env *Env) (images []image.
 	for _, missing := range found.Missing {
 		env.fail(missing)
 	}
+	if len(found.Images) > 0 {
+		warnUnmet(env, found.Unmet)
+	}
 	return found.Images, len(found.Missing), nil
 }
 
@@ -282,10 +281,11 @@ func printHardware(w io.Writer, results []hardware.Result, explain bool, o rende
 	}
 	columns := hardwareColumns(explain)
 	rows := make([][]any, len(results))
+	ordered := o.Format == render.FormatJSON || o.Format == render.FormatYAML
 	for i, r := range results {
-		fields, err := plainFields(r, o.Format == render.FormatJSON || o.Format == render.FormatYAML)
-		if err != nil {
-			return err
+		fields := map[string]any{}
+		for _, f := range members(reflect.ValueOf(r.Contract()), ordered) {
+			fields[f.Name] = f.Value
 		}
 		for _, column := range columns {
 			rows[i] = append(rows[i], fields[column])
@@ -294,88 +294,59 @@ func printHardware(w io.Writer, results []hardware.Result, explain bool, o rende
 	return asUsage(render.List(w, columns, rows, o))
 }
 
-// plainFields are a result's fields as its JSON has them, in the types that
-// render takes; with ordered, in the order of the JSON too.
-func plainFields(r hardware.Result, ordered bool) (map[string]any, error) {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
+// members are those of a struct's JSON, in their order and in the types that
+// render takes.
+func members(v reflect.Value, ordered bool) render.Record {
+	var record render.Record
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			record = append(record, render.Field{Name: name, Value: plain(v.Field(i), ordered)})
+		}
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	record, err := decodeRecord(dec, ordered)
-	if err != nil {
-		return nil, err
-	}
-	fields := map[string]any{}
-	for _, f := range record {
-		fields[f.Name] = f.Value
-	}
-	return fields, nil
+	return record
 }
 
-// decodeRecord reads the members of an object.
-func decodeRecord(dec *json.Decoder, ordered bool) (render.Record, error) {
-	if _, err := dec.Token(); err != nil {
-		return nil, err
+// plain is a value in the types that render takes. With ordered, members of
+// structs keep their order, for formats that show one.
+func plain(v reflect.Value, ordered bool) any {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		if v.IsNil() {
+			return nil
+		}
 	}
-	record := render.Record{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, err
-		}
-		v, err := decodePlain(raw, ordered)
-		if err != nil {
-			return nil, err
-		}
-		record = append(record, render.Field{Name: name.(string), Value: v})
-	}
-	return record, nil
-}
-
-// decodePlain reads one value. All numbers are whole.
-func decodePlain(raw json.RawMessage, ordered bool) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	switch raw[0] {
-	case '{':
-		record, err := decodeRecord(dec, ordered)
-		if ordered || err != nil {
-			return record, err
+	switch v.Kind() {
+	case reflect.Pointer:
+		return plain(v.Elem(), ordered)
+	case reflect.Struct:
+		record := members(v, ordered)
+		if ordered {
+			return record
 		}
 		fields := map[string]any{}
 		for _, f := range record {
 			fields[f.Name] = f.Value
 		}
-		return fields, nil
-	case '[':
-		var items []json.RawMessage
-		if err := dec.Decode(&items); err != nil {
-			return nil, err
+		return fields
+	case reflect.Map:
+		fields := map[string]any{}
+		for key, value := range v.Seq2() {
+			fields[key.String()] = plain(value, ordered)
 		}
-		list := make([]any, len(items))
-		for i, item := range items {
-			v, err := decodePlain(item, ordered)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = v
+		return fields
+	case reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = plain(v.Index(i), ordered)
 		}
-		return list, nil
+		return list
+	case reflect.String:
+		return v.String()
+	case reflect.Int, reflect.Int64:
+		return v.Int()
 	}
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	if number, ok := v.(json.Number); ok {
-		return number.Int64()
-	}
-	return v, nil
+	return v.Interface()
 }
 
 // isFile reports whether a name is that of an existing file.

@@ -13,25 +13,29 @@ import (
 )
 
 // printQEMU prints, for each machine, the QEMU command line that makes one with
-// the same devices. An image of the cloud is taken to be saved under its id.
-func printQEMU(c *cli.Context, env *Env, images []image.Image, results []hardware.Result, o hardware.Options) error {
-	failed := 0
+// the same devices, and counts those that have none, which it tells. An image of
+// the cloud is taken to be saved under its id.
+func printQEMU(c *cli.Context, env *Env, images []image.Image, results []hardware.Result, o hardware.Options) (failed int, err error) {
 	for i, r := range results {
 		img := images[i]
-		format := qemuFormat(img.DiskFormat)
 		path := cmp.Or(img.ID, "image") + "." + cmp.Or(img.DiskFormat, "qcow2")
-		if i < c.NArg() && isFile(c.Args().Get(i)) {
+		if madeOfFile := img.ID == "" && c.NArg() > 0 && !c.IsSet("from"); madeOfFile {
 			path = c.Args().Get(i)
 		}
-		if r.Machine == nil {
-			env.fail(fmt.Errorf("image %s: there is no machine to print: %s", render.Quoted(img.Name), r.Refusal.Message))
+		fail := func(err error) {
+			if name := cmp.Or(img.Name, img.ID); name != "" {
+				err = fmt.Errorf("image %s: %w", render.Quoted(name), err)
+			}
+			env.fail(err)
 			failed++
+		}
+		if r.Machine == nil {
+			fail(fmt.Errorf("there is no machine to print: %s", r.Refusal.Message))
 			continue
 		}
-		line, err := qemu.Command(r.Machine, qemu.Options{Image: path, Format: format, VCPUs: o.VCPUs, MemoryMB: o.MemoryMB, KVM: c.Bool("kvm")})
+		line, err := qemu.Command(r.Machine, qemu.Options{Image: path, Format: qemuFormat(img.DiskFormat), VCPUs: o.VCPUs, MemoryMB: o.MemoryMB, KVM: c.Bool("kvm")})
 		if err != nil {
-			env.fail(fmt.Errorf("image %s: %w", render.Quoted(img.Name), err))
-			failed++
+			fail(err)
 			continue
 		}
 		for _, left := range line.Left {
@@ -41,8 +45,8 @@ func printQEMU(c *cli.Context, env *Env, images []image.Image, results []hardwar
 			env.note("the line reads %s; openstack image save --file %s %s makes it", path, shellQuote(path), img.ID)
 		}
 		if _, err := fmt.Fprintln(env.Out, join(line.Args)); err != nil {
-			return err
+			return failed, err
 		}
 	}
-	return outcome(road{}, 0, len(results)-failed, failed)
+	return failed, nil
 }

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -151,8 +152,8 @@ func (d *normalizing) decide(img image.Image) (plan.Image, []string, error) {
 		if len(r.Candidates) > 0 {
 			text += "; candidates: " + strings.Join(r.Candidates, ", ")
 		}
-		if !d.left.add(text, img) {
-			d.env.note("image %s (%s): %s", img.Name, img.ID, text)
+		if !d.left.add(text, img) { // one text too many to be kept: told at once
+			d.env.note("%s: %s", (&tallied{images: 1, first: img}).where(), text)
 		}
 	}
 	d.elsewhere.Add(p)
@@ -161,11 +162,11 @@ func (d *normalizing) decide(img image.Image) (plan.Image, []string, error) {
 
 // tell says what was gathered: each thing once, however many images it is about.
 func (d *normalizing) tell() {
-	for _, t := range d.left.all() {
+	for _, t := range d.left.entries {
 		d.env.note("%s: %s", t.where(), t.text)
 	}
 	var names []string
-	for _, t := range d.old.all() {
+	for _, t := range d.old.entries {
 		names = append(names, t.text+" ("+countImages(t.images)+")")
 	}
 	if len(names) > 0 {
@@ -183,6 +184,7 @@ type tally struct {
 	byText  map[string]*tallied
 }
 
+// tallied is one text, and which images it is about.
 type tallied struct {
 	text   string
 	images int
@@ -209,9 +211,7 @@ func (t *tally) add(text string, img image.Image) bool {
 	return true
 }
 
-func (t *tally) all() []*tallied { return t.entries }
-
-// where names the images.
+// where names the images: the first, and how many more there are.
 func (t *tallied) where() string {
 	which := "image " + t.first.Name + " (" + t.first.ID + ")"
 	switch {
@@ -221,16 +221,10 @@ func (t *tallied) where() string {
 		which = "image " + render.Quoted(t.first.Name)
 	}
 	if t.images > 1 {
-		which += " and " + countMore(t.images-1)
+		which += fmt.Sprintf(" and %d more", t.images-1)
 	}
 	return which
 }
 
-func countMore(n int) string {
-	if n == 1 {
-		return "1 more"
-	}
-	return strings.TrimSuffix(countImages(n), " images") + " more"
-}
-
+// errNoName is why an image of a saved listing has no openstack line.
 var errNoName = errors.New("it has neither an id nor a name for openstack to find it by")

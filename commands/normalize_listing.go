@@ -21,6 +21,9 @@ import (
 // in their order. What can be printed image by image is, so that a listing of
 // any length passes through.
 func normalizeListing(c *cli.Context, env *Env, r road, q selection.Query, d *normalizing) error {
+	if err := checkListing(q, r.out); err != nil {
+		return err
+	}
 	if !r.readOnly() {
 		r.dryRun = true
 	}
@@ -36,11 +39,14 @@ func normalizeListing(c *cli.Context, env *Env, r road, q selection.Query, d *no
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}
+	if err == nil { // of a listing that breaks off it is not known what it lacks
+		l.failed += tellChoice(env, l.chooser)
+	}
 	l.tell()
 	if err != nil {
 		return err
 	}
-	return outcome(r, l.changed, 0, l.failed)
+	return outcome(r, l.changed, l.right, l.failed)
 }
 
 // listing is a saved listing while it is decided on.
@@ -49,8 +55,9 @@ type listing struct {
 	d       *normalizing
 	chooser *selection.Chooser
 	untold  map[string]int // properties whose text the listing does not tell, and on how many images
-	changed int
-	failed  int
+	// changed counts the images that are to change, right those that are as
+	// they shall be, failed those without lines and the names without images.
+	changed, right, failed int
 }
 
 func (l *listing) print(c *cli.Context, r road, in io.Reader, out io.Writer) error {
@@ -88,12 +95,13 @@ func (l *listing) print(c *cli.Context, r road, in io.Reader, out io.Writer) err
 			}
 			if p.ID == "" {
 				l.env.fail(fmt.Errorf("an image with %s: %w", p.Changes[0].Property, errNoName))
+				l.changed--
 				l.failed++
 				return nil
 			}
 			return printChangeLines(l.env, out, p, r.volumes)
 		})
-	case r.out == "" && (r.output.Format == render.FormatJSON || r.output.Format == render.FormatTable):
+	case r.output.Format == render.FormatJSON, r.output.Format == render.FormatTable:
 		s := render.NewPlanStream(out, r.command, r.output, l.env.colour())
 		if err := each(func(img image.Image, p plan.Image) error {
 			var machine []string
@@ -111,17 +119,10 @@ func (l *listing) print(c *cli.Context, r road, in io.Reader, out io.Writer) err
 		p.Images = append(p.Images, img)
 		return nil
 	})
-	switch {
-	case err != nil:
-		return err
-	case r.out == "":
-		return asUsage(render.PlanData(out, p, r.output))
-	}
-	if err := savePlan(r.out, p); err != nil {
+	if err != nil {
 		return err
 	}
-	l.env.note("plan of %s saved in %s", countImages(len(p.Images)), r.out)
-	return nil
+	return asUsage(render.PlanData(out, p, r.output))
 }
 
 // decide decides on one record, if it is one of those that are meant.
@@ -137,16 +138,14 @@ func (l *listing) decide(rec offline.Record) plan.Image {
 	p, _, _ := l.d.decide(img) // warns and refuses nothing
 	if len(p.Changes) > 0 {
 		l.changed++
+	} else {
+		l.right++
 	}
 	return p
 }
 
 // tell says what is to be told of the whole listing.
 func (l *listing) tell() {
-	for _, missing := range l.chooser.Missing() {
-		l.failed++
-		l.env.fail(missing)
-	}
 	if len(l.untold) > 0 {
 		l.env.note("what Glance holds is not known of %s: openstack image show prints true or a number whatever the text; these stay as they are",
 			strings.Join(slices.Sorted(maps.Keys(l.untold)), ", "))

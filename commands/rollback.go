@@ -71,13 +71,16 @@ func runRollback(c *cli.Context, env *Env) error {
 	defer s.finish()
 	path := c.Args().First()
 	if c.Bool("last") {
-		last, err := journal.Last(dir, s.Endpoint, s.ProjectID)
+		last, rolledBack, err := journal.Last(dir, s.Endpoint, s.ProjectID)
 		if err != nil {
 			return err
 		}
 		path = last.Path
 		if c.Bool("show") {
 			return showJournal(env, path, r.output)
+		}
+		if rolledBack {
+			env.note("there was a rollback since the last run, and --last reaches no further back: to take back an earlier run name its JOURNAL, which --list shows")
 		}
 	}
 	return rollBack(c.Context, env, s, r, path)

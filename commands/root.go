@@ -59,6 +59,7 @@ func newApp(env *Env) *cli.App {
 			leaf(hardwareCommand(env)),
 			group("profile", "show and check the bundles of properties",
 				leaf(profileListCommand(env)), leaf(profileShowCommand(env)), leaf(profileValidateCommand(env))),
+			group("property", "show what is known of image properties", leaf(propertyListCommand(env)), leaf(propertyShowCommand(env))),
 			group("os", "show what is known of operating systems", leaf(osListCommand(env)), leaf(osShowCommand(env))),
 			leaf(sandboxCommand(env)),
 		},

@@ -137,7 +137,7 @@ func (r *reader) consistent(d *definition) {
 	case d.name == None:
 		r.errorf(d.nameLine, "name: %q is what --profile takes for no profile at all", None)
 	case !isName(d.name):
-		r.errorf(d.nameLine, "name: %s is not made of lower-case letters, digits, dots and dashes (64 at most)", quote(d.name))
+		r.errorf(d.nameLine, "name: %s is not made of lower-case letters, digits, dots and dashes (64 at most)", spelling.Quote(d.name))
 	}
 	if d.summary == "" {
 		r.errorf(d.nameLine, "summary is missing")
@@ -212,10 +212,10 @@ func (r *reader) members(m *ast.MappingNode, known []string) []member {
 			r.errorf(line, "only plain names can be keys")
 			continue
 		case strings.ContainsFunc(name, unicode.IsControl):
-			r.errorf(line, "the key %s holds a control character", quote(name))
+			r.errorf(line, "the key %s holds a control character", spelling.Quote(name))
 			continue
 		case known != nil && !slices.Contains(known, name):
-			r.errorf(line, "unknown key %s%s; the keys here are %s", quote(name), spelling.Hint(name, known), strings.Join(known, ", "))
+			r.errorf(line, "unknown key %s%s; the keys here are %s", spelling.Quote(name), spelling.Hint(name, known), strings.Join(known, ", "))
 			continue
 		case seen[name] > 0:
 			r.errorf(line, "%s is set in line %d already", name, seen[name])
@@ -264,7 +264,7 @@ func (r *reader) names(m member) []located {
 			continue
 		}
 		if slices.ContainsFunc(list, func(l located) bool { return l.name == name }) {
-			r.errorf(yamlfile.LineOf(n), "%s: %s is there twice", m.name, quote(name))
+			r.errorf(yamlfile.LineOf(n), "%s: %s is there twice", m.name, spelling.Quote(name))
 			continue
 		}
 		list = append(list, located{name, yamlfile.LineOf(n)})

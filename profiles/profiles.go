@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"glance-profile/internal/property"
@@ -247,7 +246,7 @@ func (s *Set) get(name string) (*definition, error) {
 	if hint == "" {
 		hint = "; there are " + strings.Join(s.names(), ", ")
 	}
-	return nil, fmt.Errorf("no profile is named %s%s", quote(name), hint)
+	return nil, fmt.Errorf("no profile is named %s%s", spelling.Quote(name), hint)
 }
 
 // List returns all profiles, sorted by name.
@@ -296,13 +295,4 @@ func (d *definition) profile() Profile {
 		p.Match[key] = slices.Clone(values)
 	}
 	return p
-}
-
-// quote makes text fit for a message: in quotes and bounded.
-func quote(text string) string {
-	const most = 60
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
-	}
-	return strconv.Quote(text)
 }

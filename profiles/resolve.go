@@ -11,6 +11,7 @@ import (
 	"glance-profile/internal/image"
 	"glance-profile/internal/osinfo"
 	"glance-profile/internal/property"
+	"glance-profile/internal/spelling"
 )
 
 // The two values of os_type that Nova knows (nova/objects/fields.py OSType).
@@ -354,7 +355,7 @@ func (s *Set) chosen(names []string) ([]*definition, error) {
 // them first.
 func optional(name string, chosen []*definition, flats []flat) (Value, error) {
 	if len(chosen) == 0 {
-		return Value{}, fmt.Errorf("--with %s: there is no profile that it could be an optional property of", quote(name))
+		return Value{}, fmt.Errorf("--with %s: there is no profile that it could be an optional property of", spelling.Quote(name))
 	}
 	known := map[string]bool{}
 	var names []string
@@ -372,7 +373,7 @@ func optional(name string, chosen []*definition, flats []flat) (Value, error) {
 	if len(known) > 0 {
 		there = "there are " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 	}
-	return Value{}, fmt.Errorf("--with %s: no optional property of %s; %s", quote(name), strings.Join(names, " or "), there)
+	return Value{}, fmt.Errorf("--with %s: no optional property of %s; %s", spelling.Quote(name), strings.Join(names, " or "), there)
 }
 
 // conflicts says what of the user's claims, or else of the outcome, a profile
@@ -389,7 +390,7 @@ func (s *Set) conflicts(name string, match map[string][]string, claims, values m
 		if !ok || slices.Contains(allowed, v.Value) {
 			continue
 		}
-		text := fmt.Sprintf("profile %s is for %s=%s, but %s says %s", name, key, strings.Join(allowed, " or "), v.Layer, quote(v.Value))
+		text := fmt.Sprintf("profile %s is for %s=%s, but %s says %s", name, key, strings.Join(allowed, " or "), v.Layer, spelling.Quote(v.Value))
 		if others := s.fitting(key, v.Value); others != "" {
 			text += "; for that there is " + others
 		}
@@ -444,17 +445,18 @@ func (s *Set) check(d *definition) []Problem {
 		values[name] = v.Value
 	}
 	// What a parent sets is judged there; only how it suits the rest, here.
-	var findings []property.Finding
+	auditor := audit.New(audit.Options{})
+	var findings []audit.Finding
 	for _, e := range slices.Concat(d.properties, d.optional) {
-		findings = append(findings, property.Check(e.name, e.value)...)
+		findings = append(findings, auditor.Value(e.name, e.value)...)
 	}
-	findings = append(findings, audit.Check(image.Image{Properties: values})...)
+	findings = append(findings, auditor.Combinations(image.Image{Properties: values})...)
 	for _, found := range findings {
 		if !strings.Contains(found.Message, found.Property) {
 			found.Message = found.Property + ": " + found.Message
 		}
 		problems = append(problems, Problem{File: d.origin, Line: d.lineOf(found.Property), Severity: found.Severity,
-			Message: found.Message, Fix: found.Fix, Reference: found.Reference})
+			Message: found.Message, Fix: found.Use(), Reference: found.Reference})
 	}
 	return problems
 }

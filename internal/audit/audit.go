@@ -1,27 +1,51 @@
-// Package audit judges how the properties and base fields of one image act
-// together: what each of them says alone is for internal/property. A rule
-// looks at nothing but the image, so whatever a flavor or a host can make good
-// is said in its message.
+// Package audit says what is wrong or missing in images, why, and what mends
+// it: single values (package property), what Nova makes of all of them (package
+// hardware), the vocabulary (package normalize), rules on combinations and on
+// the facts of one image, and rules on a catalog as a whole. It only decides:
+// it does no I/O, and what a cloud's operator thinks of a rule is for package
+// policy.
 package audit
 
 import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
+	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
+	"glance-profile/internal/normalize"
+	"glance-profile/internal/osinfo"
 	"glance-profile/internal/property"
 )
 
-// Rule is one thing that can be wrong with an image. Findings carry its ID.
+// Kind says what a rule looks at.
+type Kind string
+
+// The kinds of rules.
+const (
+	OnValue   Kind = "value"   // one property, by itself
+	OnImage   Kind = "image"   // how the properties and fields of one image act together
+	OnCatalog Kind = "catalog" // all images of a cloud
+	// OnPolicy are what a policy demands beyond the rules here.
+	OnPolicy Kind = "policy"
+)
+
+// Rule is one thing that can be wrong. Findings carry its ID.
 type Rule struct {
-	ID        string // such as secure-boot-needs-uefi
+	ID   string // such as secure-boot-needs-uefi
+	Kind Kind
+	// Severity is that of the rule's findings. Where those of a value rule differ,
+	// it is the worst.
 	Severity  property.Severity
 	Title     string // what the rule demands, in one line
 	Why       string // what happens otherwise
+	Example   string // an image that breaks it, in a few words
+	Mend      string // how it is mended
 	Reference string // service file and symbol that shows it
 
-	check func(subject) []hit
+	check func(subject) []hit // of a rule on one image
 }
 
 // hit is one place where a rule is broken.
@@ -29,151 +53,167 @@ type hit struct {
 	property string
 	message  string
 	fix      string // the value to set instead, or ""
+	changes  []Fix  // where fix is not enough; what is there before is filled in
+	severity property.Severity
+	weighed  bool // severity is not the rule's own
 }
 
 // Rules returns all rules, sorted by ID.
 func Rules() []Rule {
-	all := slices.Concat(firmwareRules, deviceRules, processorRules, bootRules, leftoverRules)
+	all := slices.Concat(valueRules(), imageRules(), catalogRules[:])
 	slices.SortFunc(all, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }
 
-// Check judges one image by all rules. The findings are sorted by property,
-// then by rule.
-func Check(img image.Image) []property.Finding {
-	s := subject{img}
-	var findings []property.Finding
-	for _, r := range Rules() {
+// imageRules are the rules on one image, sorted by ID.
+func imageRules() []Rule {
+	all := slices.Concat(machineRules[:], firmwareRules, deviceRules, processorRules, bootRules, leftoverRules, systemRules, recordRules)
+	for i := range all {
+		all[i].Kind = OnImage
+	}
+	slices.SortFunc(all, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+// Options say what images are judged by. The zero value is the newest release
+// of Nova, the built-in database of operating systems, and no rule that asks for
+// the date.
+type Options struct {
+	DB   *osinfo.DB
+	Nova hardware.Release
+	Now  time.Time
+}
+
+// Auditor judges images. It may be used by several goroutines.
+type Auditor struct {
+	o          Options
+	nova       property.Nova
+	rules      []Rule
+	normalizer func() *normalize.Normalizer // made when it is first needed
+	systems    map[system]osinfo.OS
+	shortIDs   map[string]bool
+	references map[string]string // of value rules, for findings without one
+}
+
+// New prepares what is needed to judge images.
+func New(o Options) *Auditor {
+	if o.DB == nil {
+		o.DB = osinfo.Builtin()
+	}
+	a := &Auditor{o: o, nova: property.Nova(o.Nova.Major()), rules: imageRules()}
+	a.normalizer = sync.OnceValue(func() *normalize.Normalizer {
+		n, err := normalize.New(normalize.Options{DB: o.DB, Infer: true})
+		if err != nil {
+			panic(err) // only an operator's map can be wrong, and there is none
+		}
+		return n
+	})
+	a.systems, a.shortIDs = index(o.DB)
+	a.references = map[string]string{}
+	for _, r := range onValues {
+		a.references[r.ID] = r.Reference
+	}
+	return a
+}
+
+// Value judges one property by itself.
+func (a *Auditor) Value(name, value string) []Finding {
+	s := a.subject(image.Image{Properties: map[string]string{name: value}})
+	return tidy(a.valuesOf(s))
+}
+
+// Image judges one image by all rules on values and images. The findings are
+// sorted worst first, then by property and rule.
+func (a *Auditor) Image(img image.Image) []Finding {
+	s := a.subject(img)
+	values := a.valuesOf(s)
+	findings := slices.Concat(values, a.vocabulary(s, values), a.combinations(s))
+	return tidy(findings)
+}
+
+// Combinations judges how the properties of an image act together, and leaves
+// out what each says by itself.
+func (a *Auditor) Combinations(img image.Image) []Finding {
+	s := a.subject(img)
+	return tidy(a.combinations(s))
+}
+
+func (a *Auditor) combinations(s subject) []Finding {
+	var findings []Finding
+	for i := range a.rules {
+		r := &a.rules[i]
+		if r.check == nil {
+			continue
+		}
 		for _, h := range r.check(s) {
-			if name := s.carrier(h.property); name != h.property {
-				h.property, h.fix = name, "" // the fix is a value of the other name
-			}
-			findings = append(findings, property.Finding{
-				Rule: r.ID, Severity: r.Severity, Property: h.property, Value: img.Properties[h.property],
-				Message: h.message, Fix: h.fix, Reference: r.Reference,
-			})
+			findings = append(findings, s.finding(r, h))
 		}
 	}
-	slices.SortFunc(findings, func(a, b property.Finding) int {
-		return cmp.Or(strings.Compare(a.Property, b.Property), strings.Compare(a.Rule, b.Rule))
+	return append(findings, a.machine(s)...)
+}
+
+// finding makes a finding of a hit.
+func (s subject) finding(r *Rule, h hit) Finding {
+	f := Finding{Rule: r.ID, Severity: r.Severity, Property: s.carrier(h.property), Message: h.message, Reference: r.Reference}
+	if h.weighed {
+		f.Severity = h.severity
+	}
+	f.Value = s.text(f.Property)
+	switch {
+	case h.changes != nil:
+		f.Fix = s.fixes(h.changes)
+	case h.fix != "" && f.Property == h.property: // else it is a value of the other name
+		f.Fix = s.fixes([]Fix{{Property: h.property, After: h.fix}})
+	}
+	return f
+}
+
+// fixes fills in what is there before, and leaves out what changes nothing.
+func (s subject) fixes(changes []Fix) []Fix {
+	var fixes []Fix
+	for _, c := range changes {
+		c.Before = s.Value(c.Property)
+		if c.Before != c.After {
+			fixes = append(fixes, c)
+		}
+	}
+	slices.SortFunc(fixes, func(a, b Fix) int { return strings.Compare(a.Property, b.Property) })
+	return fixes
+}
+
+// lesser are the rules whose findings say less than a refusal of the machine
+// that names the same property.
+var lesser = map[string]bool{
+	"refused-later": true, "refused-by-kvm": true, "needs-flavor": true, "cdrom-bus-unusable": true, "scsi-bus-without-model": true,
+}
+
+// tidy sorts findings, and leaves out those that another one says better.
+func tidy(findings []Finding) []Finding {
+	refused, told := map[string]bool{}, map[string]bool{}
+	for _, f := range findings {
+		for _, name := range f.also {
+			refused[name] = true
+		}
+		if f.Rule != noEffect && f.Severity > property.Info {
+			told[f.Property] = true
+		}
+	}
+	findings = slices.DeleteFunc(findings, func(f Finding) bool {
+		switch {
+		case lesser[f.Rule]:
+			return refused[f.Property]
+		case f.Rule == noEffect && f.Severity > property.Info:
+			return told[f.Property] // why, is said there
+		}
+		return false
 	})
+	slices.SortStableFunc(findings, compare)
 	return findings
 }
 
-// subject is the image as the rules ask for it: values as Nova reads them.
-type subject struct{ image.Image }
-
-// has reports that the image has a property of that name, whatever its value.
-func (s subject) has(name string) bool {
-	_, ok := s.Properties[name]
-	return ok
-}
-
-// hasAny reports that the image has one of the properties.
-func (s subject) hasAny(names ...string) bool {
-	return slices.ContainsFunc(names, s.has)
-}
-
-// value returns what Nova reads of a property: of the current name, else of a
-// legacy one, in Nova's own form; "" if there is none or Nova refuses it, which
-// is then said elsewhere.
-func (s subject) value(name string) string {
-	raw, ok := s.Properties[name]
-	if adapter, vmware := s.Properties["vmware_adaptertype"]; !ok && vmware {
-		// It stands for a bus and a model in one: _set_attr_from_legacy_names.
-		switch {
-		case name == "hw_disk_bus" && adapter == "ide":
-			return "ide"
-		case name == "hw_disk_bus":
-			return "scsi"
-		case name == "hw_scsi_model" && adapter != "ide":
-			model, _ := property.Canonical("hw_scsi_model", adapter)
-			return model
-		}
-	}
-	if !ok {
-		d, _ := property.Lookup(name)
-		for _, legacy := range d.Legacy {
-			if raw, ok = s.Properties[legacy]; ok {
-				name = legacy
-				break
-			}
-		}
-	}
-	if !ok {
-		return ""
-	}
-	d, known := property.Lookup(name)
-	if !known || d.Type == property.String || d.Type == property.UUID {
-		return raw
-	}
-	canonical, ok := property.Canonical(name, raw)
-	if !ok {
-		return ""
-	}
-	return canonical
-}
-
-// carrier returns the name that the image has a property under: its own, or a
-// legacy one.
-func (s subject) carrier(name string) string {
-	if s.has(name) {
-		return name
-	}
-	d, _ := property.Lookup(name)
-	legacy := d.Legacy
-	if name == "hw_scsi_model" {
-		legacy = []string{"vmware_adaptertype"}
-	}
-	if i := slices.IndexFunc(legacy, s.has); i >= 0 {
-		return legacy[i]
-	}
-	return name
-}
-
-// is reports that a property of that name reads as the value.
-func (s subject) is(name, value string) bool { return s.value(name) == value }
-
-// yes reports that a boolean property is true.
-func (s subject) yes(name string) bool { return s.is(name, "true") }
-
-// architecture is that of the guest: the emulated one wins, and one that is
-// not given is taken for x86_64, which nearly all hosts are.
-func (s subject) architecture() string {
-	return cmp.Or(s.value("hw_emulation_architecture"), s.value("hw_architecture"), "x86_64")
-}
-
-func (s subject) x86() bool {
-	arch := s.architecture()
-	return arch == "x86_64" || arch == "i686"
-}
-
-// uefi reports UEFI firmware, which aarch64 has unless bios is written.
-func (s subject) uefi() bool {
-	firmware := s.value("hw_firmware_type")
-	return firmware == "uefi" || firmware == "" && s.architecture() == "aarch64"
-}
-
-// q35 reports a machine type of that family, which is what Nova looks for in
-// the name (nova/virt/libvirt/driver.py, _check_secure_boot_support).
-func (s subject) q35() bool { return strings.Contains(s.value("hw_machine_type"), "q35") }
-
-// machineFamily is pc, q35, virt, pseries or s390-ccw-virtio, or "" for any
-// other machine type and for none.
-func (s subject) machineFamily() string {
-	machine := s.value("hw_machine_type")
-	switch {
-	case strings.Contains(machine, "q35"):
-		return "q35"
-	case machine == "pc", strings.HasPrefix(machine, "pc-"):
-		return "pc"
-	}
-	for _, family := range []string{"virt", "pseries", "s390-ccw-virtio"} {
-		if machine == family || strings.HasPrefix(machine, family+"-") {
-			return family
-		}
-	}
-	return ""
+// compare puts findings worst first, then by property and rule.
+func compare(a, b Finding) int {
+	return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Property, b.Property), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Message, b.Message))
 }
 
 // one is a single hit.
@@ -187,12 +227,4 @@ func when(broken bool, property, fix, message string) []hit {
 		return nil
 	}
 	return one(property, fix, message)
-}
-
-// machineNote says what a rule means by a machine type that is not q35.
-func (s subject) machineNote() string {
-	if machine := s.value("hw_machine_type"); machine != "" {
-		return "hw_machine_type is another"
-	}
-	return "hw_machine_type is not set, and hosts default to pc"
 }

@@ -18,6 +18,8 @@ var bootRules = []Rule{
 		ID: "quiesce-needs-agent", Severity: property.Error,
 		Title:     "os_require_quiesce needs hw_qemu_guest_agent",
 		Why:       "Snapshots of a running server fail: there is no channel to the agent.",
+		Example:   "os_require_quiesce=yes without hw_qemu_guest_agent",
+		Mend:      "Set hw_qemu_guest_agent=yes if the agent is installed in the image; else remove os_require_quiesce.",
 		Reference: "nova/virt/libvirt/driver.py _can_quiesce",
 		check: func(s subject) []hit {
 			return when(s.yes("os_require_quiesce") && !s.yes("hw_qemu_guest_agent"), "os_require_quiesce", "",
@@ -28,6 +30,8 @@ var bootRules = []Rule{
 		ID: "admin-user-needs-agent", Severity: property.Warning,
 		Title:     "os_admin_user needs hw_qemu_guest_agent",
 		Why:       "It names the user whose password the agent changes, and without the channel nothing can.",
+		Example:   "os_admin_user=cloud without hw_qemu_guest_agent",
+		Mend:      "Set hw_qemu_guest_agent=yes if the agent is installed in the image; else remove os_admin_user.",
 		Reference: "nova/virt/libvirt/driver.py _can_set_admin_password",
 		check: func(s subject) []hit {
 			return when(s.has("os_admin_user") && !s.yes("hw_qemu_guest_agent"), "os_admin_user", "",
@@ -35,19 +39,11 @@ var bootRules = []Rule{
 		},
 	},
 	{
-		ID: "command-line-needs-kernel", Severity: property.Warning,
-		Title:     "os_command_line needs kernel_id",
-		Why:       "It is given to a kernel that the host starts; a kernel inside the image never sees it.",
-		Reference: "nova/virt/libvirt/driver.py _set_guest_for_inst_kernel",
-		check: func(s subject) []hit {
-			return when(s.Properties["os_command_line"] != "" && !s.has("kernel_id"), "os_command_line", "",
-				"os_command_line has no effect without kernel_id")
-		},
-	},
-	{
 		ID: "ramdisk-needs-kernel", Severity: property.Warning,
 		Title:     "ramdisk_id needs kernel_id",
 		Why:       "The ramdisk has to exist at boot and is then not used; Ironic takes the image for a partition image.",
+		Example:   "ramdisk_id without kernel_id",
+		Mend:      "Set kernel_id beside it, or remove ramdisk_id.",
 		Reference: "nova/compute/api.py _handle_kernel_and_ramdisk, ironic/common/images.py is_whole_disk_image",
 		check: func(s subject) []hit {
 			return when(s.has("ramdisk_id") && !s.hasAny("kernel_id", "boot_iso_id"), "ramdisk_id", "",
@@ -58,6 +54,8 @@ var bootRules = []Rule{
 		ID: "signature-incomplete", Severity: property.Warning,
 		Title:     "a signature is four properties",
 		Why:       "With three or fewer Glance verifies nothing, Cinder refuses the image, and Nova fails where it verifies.",
+		Example:   "img_signature without img_signature_key_type",
+		Mend:      "Set all four: img_signature, img_signature_certificate_uuid, img_signature_hash_method, img_signature_key_type; or remove all four.",
 		Reference: "cursive signature_utils.py should_create_verifier, cinder/image/image_utils.py verify_glance_image_signature",
 		check: func(s subject) []hit {
 			var present, missing []string
@@ -78,6 +76,8 @@ var bootRules = []Rule{
 		ID: "encryption-key-kept", Severity: property.Info,
 		Title:     "cinder_encryption_key_id goes with cinder_encryption_key_deletion_policy",
 		Why:       "Without on_image_deletion the key stays in the key manager when the image is deleted.",
+		Example:   "cinder_encryption_key_id without cinder_encryption_key_deletion_policy",
+		Mend:      "Set cinder_encryption_key_deletion_policy=on_image_deletion, unless something else uses the key.",
 		Reference: "glance/api/v2/images.py _delete_encryption_key",
 		check: func(s subject) []hit {
 			return when(s.has("cinder_encryption_key_id") && !s.has("cinder_encryption_key_deletion_policy"), "cinder_encryption_key_id", "",
@@ -85,19 +85,11 @@ var bootRules = []Rule{
 		},
 	},
 	{
-		ID: "ephemeral-encryption-format-alone", Severity: property.Warning,
-		Title:     "hw_ephemeral_encryption_format needs hw_ephemeral_encryption",
-		Why:       "The format alone encrypts nothing.",
-		Reference: "nova/scheduler/request_filter.py ephemeral_encryption_filter",
-		check: func(s subject) []hit {
-			return when(s.has("hw_ephemeral_encryption_format") && !s.yes("hw_ephemeral_encryption"), "hw_ephemeral_encryption_format", "",
-				"hw_ephemeral_encryption_format without hw_ephemeral_encryption=true encrypts nothing")
-		},
-	},
-	{
 		ID: "partition-image-needs-kernel", Severity: property.Warning,
 		Title:     "img_type=partition needs kernel_id and ramdisk_id unless it boots locally",
 		Why:       "Ironic refuses to deploy a partition image over the network without them.",
+		Example:   "img_type=partition without kernel_id",
+		Mend:      "Set kernel_id and ramdisk_id, or let the nodes boot locally (boot_option:local).",
 		Reference: "ironic/drivers/modules/deploy_utils.py validate_image_properties",
 		check: func(s subject) []hit {
 			return when(s.Properties["img_type"] == "partition" && !(s.has("kernel_id") && s.has("ramdisk_id")), "img_type", "",
@@ -108,6 +100,8 @@ var bootRules = []Rule{
 		ID: "anaconda-incomplete", Severity: property.Error,
 		Title:     "stage2_id needs kernel_id and ramdisk_id",
 		Why:       "Ironic's anaconda deployment needs all three.",
+		Example:   "stage2_id without kernel_id and ramdisk_id",
+		Mend:      "Set kernel_id and ramdisk_id to the images of the installer's kernel and ramdisk.",
 		Reference: "ironic/common/pxe_utils.py get_instance_image_info",
 		check: func(s subject) []hit {
 			return when(s.has("stage2_id") && !(s.has("kernel_id") && s.has("ramdisk_id")), "stage2_id", "",

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"fmt"
+
 	"glance-profile/internal/property"
 )
 
@@ -20,6 +22,24 @@ type Finding struct {
 	// Fix are the changes that mend it, sorted by property; nil where there is no
 	// single right one.
 	Fix []Fix
+
+	also []string // all properties that it is about
+}
+
+// Use is the value to set, or the name to use, instead of the one that a finding
+// is about; "" where the fix is another one.
+func (f Finding) Use() string {
+	switch {
+	case len(f.Fix) == 1 && f.Fix[0].Property == f.Property && f.Fix[0].After != nil:
+		return fmt.Sprint(f.Fix[0].After)
+	case len(f.Fix) == 2:
+		for i, fix := range f.Fix {
+			if other := f.Fix[1-i]; fix.Property == f.Property && fix.After == nil && other.After == f.Value {
+				return other.Property
+			}
+		}
+	}
+	return ""
 }
 
 // Fix is one property or base field as it is and as it should be. The values

@@ -15,6 +15,8 @@ var leftoverRules = []Rule{
 		ID: "legacy-beside-current", Severity: property.Warning,
 		Title:     "a property has one name",
 		Why:       "Nova takes the current name, checks the legacy one first all the same, and other services read one or the other.",
+		Example:   "architecture=x86_64, hw_architecture=aarch64",
+		Mend:      "Keep one of the two names, with the right value.",
 		Reference: "nova/objects/image_meta.py ImageMetaProps.from_dict",
 		check: func(s subject) []hit {
 			var hits []hit
@@ -34,6 +36,8 @@ var leftoverRules = []Rule{
 		ID: "vmware-leftover", Severity: property.Warning,
 		Title:     "an image for KVM has no vmware_* properties",
 		Why:       "vmware_adaptertype acts on KVM too: it puts the disk on an emulated controller, or leaves an unused one beside it. The others do nothing.",
+		Example:   "disk_format=qcow2, vmware_adaptertype=lsiLogic",
+		Mend:      "Remove the vmware_* properties, after hw_disk_bus says which bus the guest has drivers for.",
 		Reference: "nova/objects/image_meta.py _set_attr_from_legacy_names",
 		check: func(s subject) []hit {
 			if !s.forKVM() {

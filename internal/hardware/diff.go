@@ -56,18 +56,17 @@ func verdict(r Result) string {
 
 type part struct{ name, value string }
 
-// parts are those of a machine that people ask for, in a fixed order and
-// number.
+// parts are those of a machine that an image's properties decide, in a fixed
+// order and number.
 func parts(m *Machine) []part {
 	disks := map[string][]string{}
 	for i, d := range m.Disks {
 		kind := "config drive"
 		switch {
+		case i == 0 && d.Device == "cdrom":
+			kind = "root CD-ROM"
 		case i == 0:
 			kind = "root disk"
-			if d.Device == "cdrom" {
-				kind = "root CD-ROM"
-			}
 		}
 		disks[kind] = append(disks[kind], d.Name+" on "+d.Bus)
 	}
@@ -104,13 +103,27 @@ func parts(m *Machine) []part {
 	if m.CPU != nil {
 		cpu = fmt.Sprintf("%d sockets, %d cores, %d threads", m.CPU.Sockets, m.CPU.Cores, m.CPU.Threads)
 	}
+	watchdog := deref(m.Watchdog)
+	if watchdog == "none" { // that is its action; the device is there
+		watchdog = "there, without action"
+	}
+	pmu, videoRAM, address := "left to QEMU", "that of the model", "those of the CPU model"
+	if m.PMU != nil {
+		pmu = yesNo(*m.PMU)
+	}
+	if m.VideoRAM != nil {
+		videoRAM = fmt.Sprintf("%d KiB", *m.VideoRAM)
+	}
+	if m.MaxPhysAddr != nil {
+		address = m.MaxPhysAddr.String()
+	}
 	return []part{
 		{"architecture", m.Architecture}, {"machine type", m.MachineType}, {"firmware", firmware},
 		disk("root disk"), disk("root CD-ROM"), disk("config drive"), {"SCSI controller", orNone(strings.Join(scsi, ", "))},
 		{"NIC", nic}, {"RNG", yesNo(m.RNG)}, {"guest agent channel", yesNo(m.AgentChannel)}, {"TPM", orNone(tpm)},
-		{"video", m.Video}, {"inputs", orNone(strings.Join(inputs, ", "))}, {"watchdog", orNone(deref(m.Watchdog))},
+		{"video", m.Video}, {"video memory", videoRAM}, {"inputs", orNone(strings.Join(inputs, ", "))}, {"watchdog", orNone(watchdog)},
 		{"serial ports", fmt.Sprint(m.SerialPorts)}, {"clock", m.Clock}, {"timers", orNone(strings.Join(m.Timers, ", "))},
-		{"Hyper-V features", orNone(strings.Join(m.HyperV, ", "))}, {"CPU", orNone(cpu)}, {"hidden hypervisor", yesNo(m.HideHypervisor)},
+		{"Hyper-V features", orNone(strings.Join(m.HyperV, ", "))}, {"CPU", orNone(cpu)}, {"PMU", pmu}, {"physical addresses", address}, {"hidden hypervisor", yesNo(m.HideHypervisor)},
 		{"boot menu", yesNo(m.BootMenu)}, {"ACPI", yesNo(m.ACPI)}, {"page size", orNone(deref(m.PageSize))},
 		{"locked memory", yesNo(m.LockedMemory)}, {"memory encryption", yesNo(m.MemoryEncryption)}, {"vIOMMU", orNone(deref(m.VIOMMU))},
 		{"kernel command line", orNone(deref(m.KernelCommandLine))}, {"virtualization", m.VirtType},

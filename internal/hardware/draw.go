@@ -149,11 +149,7 @@ func tree(r Result) []string {
 		add("pmu", "PMU", onOff(*m.PMU, "on", "off"))
 	}
 	if m.MaxPhysAddr != nil {
-		bits := ""
-		if m.MaxPhysAddr.Bits != nil {
-			bits = fmt.Sprintf(", %d bits", *m.MaxPhysAddr.Bits)
-		}
-		add("max_phys_addr", "physical addresses", m.MaxPhysAddr.Mode+bits)
+		add("max_phys_addr", "physical addresses", m.MaxPhysAddr.String())
 	}
 	add("page_size", "memory pages", deref(m.PageSize))
 	add("locked_memory", "memory", onOff(m.LockedMemory, "locked", ""))

@@ -77,7 +77,7 @@ func (b *builder) agreed(spec, name string) (*bool, *Refusal) {
 }
 
 // memoryEncryption tells whether the guest's memory is to be encrypted.
-// machine is the machine type, "" where it is not known yet.
+// machine is the machine type, nil where it is not known yet.
 // Source: nova/virt/hardware.py get_mem_encryption_constraint.
 func (b *builder) memoryEncryption(machine *string) (bool, *Refusal) {
 	const spec, name = "hw:mem_encryption", "hw_mem_encryption"

@@ -17,6 +17,7 @@ package hardware
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -63,36 +64,42 @@ type Result struct {
 	Explain bool
 }
 
-// MarshalJSON writes the contract's form.
-func (r Result) MarshalJSON() ([]byte, error) {
-	out := struct {
-		ImageID   *string           `json:"image_id"`
-		ImageName *string           `json:"image_name"`
-		Nova      Release           `json:"nova"`
-		Builds    bool              `json:"builds"`
-		Starts    *bool             `json:"starts"`
-		Refusal   *Refusal          `json:"refusal"`
-		Machine   *Machine          `json:"machine"`
-		Traits    Traits            `json:"traits"`
-		Filter    Filter            `json:"filter"`
-		NoEffect  []string          `json:"no_effect"`
-		Explain   map[string]Origin `json:"explain,omitempty"`
-	}{Nova: r.Nova, Builds: r.Builds, Starts: r.Starts, Refusal: r.Refusal, Machine: r.Machine,
+// Contract is a result as its JSON has it.
+type Contract struct {
+	ImageID   *string           `json:"image_id"`
+	ImageName *string           `json:"image_name"`
+	Nova      Release           `json:"nova"`
+	Builds    bool              `json:"builds"`
+	Starts    *bool             `json:"starts"`
+	Refusal   *Refusal          `json:"refusal"`
+	Machine   *Machine          `json:"machine"`
+	Traits    Traits            `json:"traits"`
+	Filter    Filter            `json:"filter"`
+	NoEffect  []string          `json:"no_effect"`
+	Explain   map[string]Origin `json:"explain,omitempty"`
+}
+
+// Contract returns the contract's form.
+func (r Result) Contract() Contract {
+	c := Contract{Nova: r.Nova, Builds: r.Builds, Starts: r.Starts, Refusal: r.Refusal, Machine: r.Machine,
 		Traits: r.Traits, Filter: r.Filter, NoEffect: r.NoEffect}
 	if r.ImageID != "" {
-		out.ImageID = &r.ImageID
+		c.ImageID = &r.ImageID
 	}
 	if r.ImageName != "" {
-		out.ImageName = &r.ImageName
+		c.ImageName = &r.ImageName
 	}
-	if out.NoEffect == nil {
-		out.NoEffect = []string{}
+	if c.NoEffect == nil {
+		c.NoEffect = []string{}
 	}
 	if r.Explain {
-		out.Explain = r.Origins
+		c.Explain = r.Origins
 	}
-	return json.Marshal(out)
+	return c
 }
+
+// MarshalJSON writes the contract's form.
+func (r Result) MarshalJSON() ([]byte, error) { return json.Marshal(r.Contract()) }
 
 // Fields are the names of a result's members, in the order of its JSON, without
 // explain.
@@ -209,6 +216,14 @@ type Topology struct {
 type PhysAddr struct {
 	Mode string `json:"mode"`
 	Bits *int64 `json:"bits"`
+}
+
+// String is the limit for people: emulate, 42 bits.
+func (a PhysAddr) String() string {
+	if a.Bits == nil {
+		return a.Mode
+	}
+	return fmt.Sprintf("%s, %d bits", a.Mode, *a.Bits)
 }
 
 // Traits are what the scheduler asks placement for, sorted.

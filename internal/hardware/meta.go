@@ -69,15 +69,10 @@ func currentName(name string) string {
 
 // readValues parses the properties, and refuses what ImageMetaProps refuses.
 func (b *builder) readValues() *Refusal {
-	known := map[string]string{}
-	for name, text := range b.props {
-		if d, ok := property.Lookup(name); !ok || major(d.Since) <= b.release.major {
-			known[name] = text
-		}
-	}
+	nova := property.Nova(b.release.major)
 	var names, messages []string
-	for _, f := range property.CheckAll(known) {
-		if b.refusesValue(f) {
+	for _, f := range nova.CheckAll(b.props) {
+		if f.RefusedByNova() {
 			names = append(names, f.Property)
 			message := quote(f.Property) + ": " + f.Message
 			if f.Fix != "" && !f.Renames() {
@@ -91,37 +86,14 @@ func (b *builder) readValues() *Refusal {
 		return &Refusal{By: ByValue, Message: strings.Join(messages, "; "), Properties: names,
 			Source: "nova/objects/image_meta.py ImageMetaProps.from_dict"}
 	}
-	b.meta = parse(known)
-	return nil
-}
-
-// refusesValue tells whether the release refuses the value of which a finding
-// tells.
-func (b *builder) refusesValue(f property.Finding) bool {
-	switch f.Rule {
-	case "value-not-accepted", "current-name-unread":
-		return f.Severity == property.Error
-	case "newer-than":
-		d, _ := property.Lookup(f.Property)
-		if d.Type == property.VersionPredicate {
-			// oslo.versionedobjects left distutils' strict versions behind.
-			return f.Severity == property.Warning && b.release.major < 31
-		}
-		canonical, _ := property.Canonical(f.Property, f.Value)
-		for _, since := range d.ValuesSince {
-			if since.Value == canonical && major(since.To) > b.release.major {
-				return true
-			}
+	known := map[string]string{}
+	for name, text := range b.props {
+		if d, ok := property.Lookup(name); !ok || nova.Knows(d) {
+			known[name] = text
 		}
 	}
-	return false
-}
-
-// major returns the first number of a version such as 31.0.0; 0 for "".
-func major(version string) int {
-	number, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(number)
-	return n
+	b.meta = parse(known)
+	return nil
 }
 
 // parse follows ImageMetaProps.from_dict for properties that it takes: legacy

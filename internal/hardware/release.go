@@ -89,3 +89,7 @@ func releaseOf(name Release) *release {
 	}
 	return &releases[len(releases)-1]
 }
+
+// Major is the first number of the version of the release's Nova, 31 for 2025.1;
+// that of the newest for "".
+func (r Release) Major() int { return releaseOf(r).major }

@@ -69,23 +69,24 @@ const VerbRollback = "rollback"
 
 // Last returns the newest journal of an endpoint and project, or ErrNone. The
 // journals of rollbacks do not count: taking back the last run twice does not
-// bring it about again. A newer journal that cannot be read is an error: it may
-// be the one that is meant.
-func Last(dir, endpoint, project string) (Summary, error) {
+// bring it about again. rolledBack reports that there was one since. A newer
+// journal that cannot be read is an error: it may be the one that is meant.
+func Last(dir, endpoint, project string) (last Summary, rolledBack bool, err error) {
 	list, err := List(dir)
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, false, err
 	}
 	for _, s := range slices.Backward(list) {
 		switch {
 		case s.Verb == VerbRollback:
+			rolledBack = rolledBack || s.At(endpoint, project)
 		case s.Err != nil && (len(s.Places) == 0 || s.At(endpoint, project)):
-			return s, fmt.Errorf("journal %s: %w", s.Path, s.Err)
+			return s, rolledBack, fmt.Errorf("journal %s: %w", s.Path, s.Err)
 		case s.At(endpoint, project):
-			return s, nil
+			return s, rolledBack, nil
 		}
 	}
-	return Summary{}, ErrNone
+	return Summary{}, rolledBack, ErrNone
 }
 
 func summarize(path string) Summary {

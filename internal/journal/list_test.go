@@ -40,7 +40,7 @@ func TestListAndLast(t *testing.T) {
 	if list, err := journal.List(dir); err != nil || len(list) != 0 {
 		t.Errorf("a directory that is not there: %v, %v", list, err)
 	}
-	if _, err := journal.Last(dir, "https://a", "p"); !errors.Is(err, journal.ErrNone) {
+	if _, _, err := journal.Last(dir, "https://a", "p"); !errors.Is(err, journal.ErrNone) {
 		t.Errorf("error %v", err)
 	}
 	ours := write(t, dir, "migrate-virtio", clock().Add(time.Hour), at("https://a/", "p", "1"), at("https://a/", "p", "1"), at("https://a/", "p", "2"))
@@ -61,10 +61,17 @@ func TestListAndLast(t *testing.T) {
 		!s.Time.Equal(clock().Add(time.Hour)) || len(s.Places) != 1 || s.Places[0].Project != "p" {
 		t.Errorf("%+v", s)
 	}
+	if last, rolledBack, err := journal.Last(dir, "https://a", "p"); err != nil || last.Path != ours || rolledBack {
+		t.Errorf("last: %s, rolled back %t, %v", last.Path, rolledBack, err)
+	}
 	// Taking a run back twice does not bring it about again.
+	write(t, dir, "rollback", clock().Add(90*time.Minute), at("https://a/", "other", "1"))
+	if last, rolledBack, err := journal.Last(dir, "https://a", "p"); err != nil || last.Path != ours || rolledBack {
+		t.Errorf("last: %s, rolled back %t, %v", last.Path, rolledBack, err)
+	}
 	write(t, dir, "rollback", clock().Add(90*time.Minute), at("https://a/", "p", "1"))
-	if last, err := journal.Last(dir, "https://a", "p"); err != nil || last.Path != ours {
-		t.Errorf("last: %s, %v", last.Path, err)
+	if last, rolledBack, err := journal.Last(dir, "https://a", "p"); err != nil || last.Path != ours || !rolledBack {
+		t.Errorf("last: %s, rolled back %t, %v", last.Path, rolledBack, err)
 	}
 
 	// A broken journal does not hide the others, but it is not passed over
@@ -73,10 +80,10 @@ func TestListAndLast(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("{\"version\":9}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := journal.List(dir); err != nil || len(list) != 6 || list[5].Path != broken || list[5].Err == nil {
+	if list, err := journal.List(dir); err != nil || len(list) != 7 || list[6].Path != broken || list[6].Err == nil {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if _, err := journal.Last(dir, "https://a", "p"); err == nil || !strings.Contains(err.Error(), broken) {
+	if _, _, err := journal.Last(dir, "https://a", "p"); err == nil || !strings.Contains(err.Error(), broken) {
 		t.Errorf("error %v", err)
 	}
 }

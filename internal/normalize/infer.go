@@ -20,6 +20,10 @@ func (s *state) missing(name string) bool {
 	return !there && !s.untold(name) && s.n.mayChange(name)
 }
 
+// Inferred reports whether a change that Image made sets what was missing, for
+// which only Options.Infer asks; why is the change's reason.
+func Inferred(why string) bool { return strings.HasPrefix(why, "inferred from ") }
+
 // inferred is the reason that is given for a value that was inferred.
 func inferred(t testimony, source string) string {
 	return fmt.Sprintf("inferred from %s; %s", strings.Join(t.from, ", "), source)

@@ -25,7 +25,7 @@ type lexicon struct {
 	db       *osinfo.DB
 	known    map[string]bool            // values of os_distro that are as they should be
 	names    map[string]name            // by squeezed text
-	longest  int                        // words of the longest of names, at most
+	longest  int                        // words of the longest of names
 	ids      map[string]string          // short ids, further ones and URLs, also squeezed → short id; "" where they clash
 	codes    map[string][]release       // code names, in lower case
 	words    map[string]map[string]bool // version words that are no numbers: tumbleweed; by distribution, and all under ""
@@ -59,6 +59,7 @@ func newLexicon(db *osinfo.DB) *lexicon {
 		for _, text := range []string{o.Distro, o.LibosinfoDistro, beforeVersion(o.Name)} {
 			if s := squeeze(text); s != "" && s != "linux" && !slices.Contains(fullNames[s], o.Distro) {
 				fullNames[s] = append(fullNames[s], o.Distro)
+				x.longest = max(x.longest, len(tokenize(text)))
 			}
 		}
 	}
@@ -77,9 +78,9 @@ func newLexicon(db *osinfo.DB) *lexicon {
 		}
 		for text := range strings.SplitSeq(sp.texts, ",") {
 			x.names[squeeze(text)] = name{distros: distros, weak: sp.weak, open: sp.open}
+			x.longest = max(x.longest, len(tokenize(text)))
 		}
 	}
-	x.longest = 6
 	for distro := range x.versions {
 		slices.SortFunc(x.versions[distro], osinfo.CompareVersions)
 		x.versions[distro] = slices.Compact(x.versions[distro])

@@ -76,7 +76,7 @@ func TestDistributions(t *testing.T) {
 		"Oracle Linux Server 8.9": "ol 8.9", "oel7": "ol 7", "oel 5.2": "oel 5.2",
 		"Fedora Linux 39 (Cloud Edition)": "fedora 39", "org.fedoraproject": "fedora", "Fedora-CoreOS": "fedora-coreos", "Fedora CoreOS 38": "fedora-coreos 38", "fedora_atomic": "fedora-atomic",
 		"openSUSE Leap 15.5": "opensuse 15.5", "SuSE": "opensuse", "com.suse": "sled", "openSUSE Tumbleweed": "opensuse tumbleweed",
-		"SUSE Linux Enterprise Server 15 SP5": "sles 15-sp5", "SLES 12 SP5": "sles 12-sp5", "Novell SUSE Linux Enterprise Server 11 SP3 64bit": "sles 11-sp3", "sle15sp4": "sle 15-sp4",
+		"SUSE Linux Enterprise Server 15 SP5": "sles 15-sp5", "SUSE Linux Enterprise Server for SAP Applications 15 SP5": "sles 15-sp5", "SLES 12 SP5": "sles 12-sp5", "Novell SUSE Linux Enterprise Server 11 SP3 64bit": "sles 11-sp3", "sle15sp4": "sle 15-sp4",
 		"Alpine Linux v3.19": "alpinelinux 3.19", "archlinux": "arch", "Gentoo Linux": "gentoo", "FreeBSD 13.2-RELEASE": "freebsd 13.2", "freeBSD": "freebsd", "CirrOS": "cirros",
 		"Kali GNU/Linux Rolling": "kali", "Amazon Linux 2": "amzn 2", "Flatcar Container Linux by Kinvolk 3760.2.0 (Oklo)": "flatcar 3760.2.0", "ms-dos": "msdos", "mandrakelinux": "mandrake", "novell": "netware",
 		"Windows": "windows", "Win2019": "windows 2019", "win2k19": "windows 2019", "win2k16": "windows 2016", "W2K12R2": "windows 2012r2", "WS2022": "windows 2022", "WindowsServer2019": "windows 2019",

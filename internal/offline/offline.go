@@ -49,6 +49,9 @@ const maxRecordBytes = 32 << 20
 // ErrMorePages ends a saved page that leads to another one which is not there.
 var ErrMorePages = errors.New("the listing breaks off where Glance has a next page; save all pages, one after another")
 
+// errUTF16 refuses what the redirection of Windows PowerShell writes.
+var errUTF16 = errors.New("it is UTF-16, as Windows PowerShell redirects it; save it as UTF-8: … | Out-File -Encoding utf8 listing.json")
+
 // errNoProperties refuses what `openstack image list` prints.
 var errNoProperties = errors.New("it is as `openstack image list` prints it, without properties; a listing with them: " +
 	"openstack image list -f value -c ID | xargs -n 1 openstack image show -f json > listing.json")
@@ -206,19 +209,19 @@ func (r *Record) set(m member, properties bool) error {
 	}
 	switch m.key {
 	case "protected":
-		return json.Unmarshal(m.value, &img.Protected)
+		return as("true or false", m.value, &img.Protected)
 	case "os_hidden":
-		return json.Unmarshal(m.value, &img.Hidden)
+		return as("true or false", m.value, &img.Hidden)
 	case "min_disk":
-		return json.Unmarshal(m.value, &img.MinDisk)
+		return as("a whole number", m.value, &img.MinDisk)
 	case "min_ram":
-		return json.Unmarshal(m.value, &img.MinRAM)
+		return as("a whole number", m.value, &img.MinRAM)
 	case "size":
-		return json.Unmarshal(m.value, &img.Size)
+		return as("a whole number", m.value, &img.Size)
 	case "virtual_size":
-		return json.Unmarshal(m.value, &img.VirtualSize)
+		return as("a whole number", m.value, &img.VirtualSize)
 	case "tags":
-		return json.Unmarshal(m.value, &img.Tags)
+		return as("a list of texts", m.value, &img.Tags)
 	case "created_at", "updated_at":
 		return r.time(m)
 	case "file", "self", "schema", "stores", "direct_url", "locations":
@@ -275,7 +278,7 @@ func (r *Record) field(name string) *string {
 
 func (r *Record) time(m member) error {
 	var text *string
-	if err := json.Unmarshal(m.value, &text); err != nil || text == nil {
+	if err := as("a text", m.value, &text); err != nil || text == nil {
 		return err
 	}
 	if t, err := time.Parse(time.RFC3339, *text); err == nil {
@@ -284,6 +287,14 @@ func (r *Record) time(m member) error {
 		} else {
 			r.Image.UpdatedAt = t
 		}
+	}
+	return nil
+}
+
+// as decodes a value, and says what is wanted where it is something else.
+func as(what string, value []byte, to any) error {
+	if err := json.Unmarshal(value, to); err != nil {
+		return errors.New(what + " is wanted")
 	}
 	return nil
 }

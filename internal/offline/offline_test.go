@@ -73,7 +73,12 @@ func TestReadRefuses(t *testing.T) {
 		{"a number", `3`, "image 1: found"},
 		{"text", `"x"`, "image 1: found"},
 		{"broken off", `[{"id":"1"},{"id":`, "image 2: unexpected EOF"},
-		{"a wrong type", `[{"id":"1"},{"id":"2","min_disk":"3"}]`, `image 2: "min_disk": `},
+		{"a wrong type", `[{"id":"1"},{"id":"2","min_disk":"3"}]`, `image 2: "min_disk": a whole number is wanted`},
+		{"old clients' tags", `{"id":"1","tags":""}`, `image 1: "tags": a list of texts is wanted`},
+		{"a truth value as text", `{"id":"1","protected":"false"}`, `image 1: "protected": true or false is wanted`},
+		{"a time as a number", `{"id":"1","created_at":1}`, `image 1: "created_at": a text is wanted`},
+		{"UTF-16", "\xff\xfe[\x00]\x00", "it is UTF-16"},
+		{"UTF-16 the other way round", "\xfe\xff\x00[\x00]", "it is UTF-16"},
 		{"no list of images", `{"images": 3}`, "image 1: not an image record"},
 		{"more pages", `{"images":[{"id":"1"}],"next":"/v2/images?marker=1"}`, "next page"},
 	} {

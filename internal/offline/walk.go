@@ -57,7 +57,10 @@ func newWalk(r io.Reader, out io.Writer) *walk {
 func (w *walk) run(edit func(Record) ([]byte, error)) error {
 	w.edit = edit
 	if mark, err := w.in.Peek(3); err == nil && string(mark) == "\ufeff" {
-		_, _ = w.in.Discard(3) // as PowerShell's redirection puts it there
+		_, _ = w.in.Discard(3) // as PowerShell's Out-File puts it there
+	}
+	if mark, err := w.in.Peek(2); err == nil && (string(mark) == "\xff\xfe" || string(mark) == "\xfe\xff") {
+		return errUTF16
 	}
 	err := w.top()
 	switch {

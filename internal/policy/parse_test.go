@@ -10,7 +10,7 @@ import (
 	"glance-profile/internal/image"
 )
 
-var knownRules = []string{"vmware-leftover", "no-effect", "ide-needs-pc", "secure-boot-needs-q35", "unknown-property"}
+var knownRules = []string{"vmware-leftover", "no-effect", "vmpvscsi-one-device", "secure-boot-needs-uefi", "unknown-property"}
 
 // TestParseSaysWhatIsWrong shows each mistake with the line and the words that
 // a user reads. The head of each file is its first line.

@@ -7,7 +7,7 @@
 //	extends: default                 # an embedded policy; without it, all rules as they are
 //	where: [visibility=public]       # which images are judged, others have no findings
 //	select: ["*"]                    # the rules that count, by id or glob
-//	deselect: ["*-needs-q35"]        # the ones among them that do not
+//	deselect: ["*-needs-uefi"]        # the ones among them that do not
 //	levels: {warning: error}         # what a severity becomes, for all rules
 //	severity:                        # what the findings of single rules are
 //	  no-effect: error
@@ -212,7 +212,7 @@ func (p *Policy) Rules() []audit.Rule {
 	var rules []audit.Rule
 	for _, d := range p.demands() {
 		if p.selected(d.id) {
-			rules = append(rules, audit.Rule{ID: d.id, Severity: p.demanded(d), Title: d.title, Why: d.why, Reference: d.reference})
+			rules = append(rules, audit.Rule{ID: d.id, Kind: audit.OnPolicy, Severity: p.demanded(d), Title: d.title, Why: d.why, Reference: d.reference})
 		}
 	}
 	slices.SortFunc(rules, func(a, b audit.Rule) int { return strings.Compare(a.ID, b.ID) })

@@ -71,11 +71,11 @@ func TestEmbedded(t *testing.T) {
 				t.Errorf("%s: %s: title %q, why %q, reference %q", name, r.ID, r.Title, r.Why, r.Reference)
 			}
 		}
-		if unknown := p.Unknown(ruleIDs(t)); len(unknown) > 0 {
+		if unknown := p.Unknown(ruleIDs()); len(unknown) > 0 {
 			t.Errorf("%s names rules that there are not: %v", name, unknown)
 		}
 		for _, r := range p.Rules() {
-			if slices.Contains(ruleIDs(t), r.ID) {
+			if slices.Contains(ruleIDs(), r.ID) {
 				t.Errorf("%s: %s is the id of a rule", name, r.ID)
 			}
 		}
@@ -85,20 +85,8 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// ruleIDs returns the rules on combinations, and those on single values that
-// embedded policies name.
-func ruleIDs(t *testing.T) []string {
-	t.Helper()
-	ids := []string{"refused-by-kvm", "runs-emulated"}
-	seen := map[string]bool{}
-	for name, value := range map[string]string{"hw_disk_bus": "lxc", "architecture": "lm32", "hw_emulation_architecture": "aarch64", "os_type": "linux"} {
-		for _, f := range property.Check(name, value) {
-			seen[f.Rule] = true
-		}
-	}
-	if !seen["refused-by-kvm"] {
-		t.Errorf("refused-by-kvm is no rule on values any more: %v", seen)
-	}
+func ruleIDs() []string {
+	var ids []string
 	for _, r := range audit.Rules() {
 		ids = append(ids, r.ID)
 	}
@@ -110,30 +98,30 @@ func ruleIDs(t *testing.T) []string {
 func TestJudge(t *testing.T) {
 	img := image.Image{ID: "1", Name: "debian", Visibility: "public", Tags: []string{"blue", "green"}, MinDisk: 3, Properties: map[string]string{
 		"os_distro": "debian", "hw_a": "1", "hw_b": "x", "empty": "", "day": "2027-01-31", "hour": "2027-01-31 10:00", "far": "2027-02-01", "link": "https://example.com/a", "n": "12", "half": "1.5", "yes": "True"}}
-	three := found("no-effect warning hw_a", "ide-needs-pc error hw_b", "unknown-property info x")
+	three := found("no-effect warning hw_a", "vmpvscsi-one-device error hw_b", "unknown-property info x")
 	for text, want := range map[string]string{
-		"":                                       "ide-needs-pc error hw_b; no-effect warning hw_a; unknown-property info x",
-		"select: [no-effect, ide-*]":             "ide-needs-pc error hw_b; no-effect warning hw_a",
-		"select: ['*-*']\ndeselect: [no-effect]": "ide-needs-pc error hw_b; unknown-property info x",
-		"deselect: [ide-needs-pc]":               "no-effect warning hw_a; unknown-property info x",
-		"severity: {no-effect: error}":           "no-effect error hw_a; ide-needs-pc error hw_b; unknown-property info x",
-		"severity: {'*': info, 'ide*': warning, ide-needs-pc: error}":        "ide-needs-pc error hw_b; no-effect info hw_a; unknown-property info x",
-		"severity: {'*': info, 'ide*': warning}":                             "ide-needs-pc warning hw_b; no-effect info hw_a; unknown-property info x",
-		"extends: strict":                                                    "no-effect error hw_a; ide-needs-pc error hw_b; unknown-property info x",
-		"extends: strict\nseverity: {no-effect: info}":                       "ide-needs-pc error hw_b; no-effect info hw_a; unknown-property info x",
-		"extends: strict\nlevels: {error: warning}":                          "no-effect warning hw_a; ide-needs-pc warning hw_b; unknown-property info x",
-		"extends: ironic\ndeselect: ['ironic-*']":                            "no-effect warning hw_a; unknown-property info x",
-		"extends: ironic\nselect: [ide-needs-pc]":                            "ide-needs-pc error hw_b",
-		"where: [visibility=private]":                                        "",
-		"where: [visibility=public, os_distro~deb*]\nselect: [ide-needs-pc]": "ide-needs-pc error hw_b",
-		"extends: scs-0102\nwhere: [os_distro=ubuntu]\nselect: ['*']":        "",
-		"extends: scs-0102\nselect: [no-effect, scs-0102-prop-min_ram]":      "scs-0102-prop-min_ram error min_ram; no-effect warning hw_a",
-		"extends: scs-0102\nselect: ['*_ram']\nlevels: {error: info}":        "scs-0102-rec-hw_video_ram info hw_video_ram; scs-0102-prop-min_ram info min_ram",
+		"":                                       "vmpvscsi-one-device error hw_b; no-effect warning hw_a; unknown-property info x",
+		"select: [no-effect, vmp*]":              "vmpvscsi-one-device error hw_b; no-effect warning hw_a",
+		"select: ['*-*']\ndeselect: [no-effect]": "vmpvscsi-one-device error hw_b; unknown-property info x",
+		"deselect: [vmpvscsi-one-device]":        "no-effect warning hw_a; unknown-property info x",
+		"severity: {no-effect: error}":           "no-effect error hw_a; vmpvscsi-one-device error hw_b; unknown-property info x",
+		"severity: {'*': info, 'vmp*': warning, vmpvscsi-one-device: error}":        "vmpvscsi-one-device error hw_b; no-effect info hw_a; unknown-property info x",
+		"severity: {'*': info, 'vmp*': warning}":                                    "vmpvscsi-one-device warning hw_b; no-effect info hw_a; unknown-property info x",
+		"extends: strict":                                                           "no-effect error hw_a; vmpvscsi-one-device error hw_b; unknown-property info x",
+		"extends: strict\nseverity: {no-effect: info}":                              "vmpvscsi-one-device error hw_b; no-effect info hw_a; unknown-property info x",
+		"extends: strict\nlevels: {error: warning}":                                 "no-effect warning hw_a; vmpvscsi-one-device warning hw_b; unknown-property info x",
+		"extends: ironic\ndeselect: ['ironic-*']":                                   "no-effect warning hw_a; unknown-property info x",
+		"extends: ironic\nselect: [vmpvscsi-one-device]":                            "vmpvscsi-one-device error hw_b",
+		"where: [visibility=private]":                                               "",
+		"where: [visibility=public, os_distro~deb*]\nselect: [vmpvscsi-one-device]": "vmpvscsi-one-device error hw_b",
+		"extends: scs-0102\nwhere: [os_distro=ubuntu]\nselect: ['*']":               "",
+		"extends: scs-0102\nselect: [no-effect, scs-0102-prop-min_ram]":             "scs-0102-prop-min_ram error min_ram; no-effect warning hw_a",
+		"extends: scs-0102\nselect: ['*_ram']\nlevels: {error: info}":               "scs-0102-rec-hw_video_ram info hw_video_ram; scs-0102-prop-min_ram info min_ram",
 		"extends: scs-0102\nselect: ['*_ram']\nrequire: [{id: scs-0102-prop-min_ram, property: min_disk, at-least: 4, severity: warning}]": "scs-0102-prop-min_ram warning min_disk; scs-0102-rec-hw_video_ram info hw_video_ram",
-		"ignore: [{rule: no-*, image: deb*, reason: r, expires: 2027-01-31}]":                                                              "ide-needs-pc error hw_b; unknown-property info x",
-		"ignore: [{rule: no-*, image: deb*, reason: r, expires: 2027-01-30}]":                                                              "ide-needs-pc error hw_b; no-effect warning hw_a; unknown-property info x",
+		"ignore: [{rule: no-*, image: deb*, reason: r, expires: 2027-01-31}]":                                                              "vmpvscsi-one-device error hw_b; unknown-property info x",
+		"ignore: [{rule: no-*, image: deb*, reason: r, expires: 2027-01-30}]":                                                              "vmpvscsi-one-device error hw_b; no-effect warning hw_a; unknown-property info x",
 		"ignore: [{rule: '*', image: '1', reason: r, expires: never}]":                                                                     "",
-		"ignore: [{rule: '*', image: ubuntu, reason: r, expires: never}]":                                                                  "ide-needs-pc error hw_b; no-effect warning hw_a; unknown-property info x",
+		"ignore: [{rule: '*', image: ubuntu, reason: r, expires: never}]":                                                                  "vmpvscsi-one-device error hw_b; no-effect warning hw_a; unknown-property info x",
 		"ignore: [{rule: '*', image: '*', property: hw_*, reason: r, expires: never}]":                                                     "unknown-property info x",
 	} {
 		given := slices.Clone(three)
@@ -291,10 +279,39 @@ ignore: [{rule: one-name, image: id-4, reason: r, expires: never}]
 	}
 }
 
+// TestCatalog shows that findings on the whole are weighed like any other.
+func TestCatalog(t *testing.T) {
+	p, err := Parse("p.yaml", []byte(`name: mine
+extends: strict
+where: visibility=public
+deselect: [duplicate-data]
+ignore: [{rule: name-not-unique, image: id-3, reason: r, expires: never}]
+`), ruleIDs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := p.Run(now)
+	for _, id := range []string{"id-1", "id-3"} {
+		run.Judge(audit.Location{}, image.Image{ID: id, Visibility: "public"}, nil)
+	}
+	run.Judge(audit.Location{}, image.Image{ID: "id-2"}, nil)
+	var given []audit.CatalogFinding
+	for _, id := range []string{"id-1", "id-2", "id-3"} {
+		for _, f := range found("name-not-unique warning name", "duplicate-data info") {
+			given = append(given, audit.CatalogFinding{ID: id, Finding: f})
+		}
+	}
+	left := run.Catalog(audit.Location{}, given)
+	_, stale := run.Finish()
+	if len(left) != 1 || left[0].ID != "id-1" || left[0].Severity != property.Error || run.Ignored() != 1 || stale != nil {
+		t.Errorf("%+v, %d ignored, stale %v", left, run.Ignored(), stale)
+	}
+}
+
 func TestRules(t *testing.T) {
 	p := mustParse(t, "name: mine\nselect: [no-effect, a, c]\nseverity: {no-effect: error, c: info}\nrequire:\n  - {id: c, property: x, title: T, why: W, reference: R}\n  - {id: a, property: [x, y], values: [b], type: date}\n  - {id: b, property: x}\n")
 	var got []string
-	for _, r := range p.Weigh([]audit.Rule{{ID: "no-effect", Severity: property.Info}, {ID: "ide-needs-pc"}}) {
+	for _, r := range p.Weigh([]audit.Rule{{ID: "no-effect", Severity: property.Info}, {ID: "vmpvscsi-one-device"}}) {
 		got = append(got, fmt.Sprintf("%s %s %q %q %q", r.ID, r.Severity, r.Title, r.Why, r.Reference))
 	}
 	want := []string{`a error "x or y is b or a date (YYYY-MM-DD)" "" ""`, `c info "T" "W" "R"`, `no-effect error "" "" ""`}
@@ -350,7 +367,7 @@ func TestBareMetal(t *testing.T) {
 		"ramdisk_id=a":                                   "ironic-ramdisk-image-type warning img_type; ramdisk-needs-kernel warning ramdisk_id",
 		"disk_format=vmdk":                               "ironic-disk-format warning disk_format",
 		"os_secure_boot=required os_require_quiesce=yes": "",
-		"hw_cpu_thread_policy=prefer":                    "thread-policy-needs-dedicated error hw_cpu_thread_policy; ironic-virtual-hardware info hw_cpu_thread_policy",
+		"hw_cpu_thread_policy=prefer":                    "refused-by-nova-api error hw_cpu_thread_policy; ironic-virtual-hardware info hw_cpu_thread_policy",
 	} {
 		img := image.Image{Properties: map[string]string{}}
 		for _, pair := range strings.Fields(text) {
@@ -361,11 +378,7 @@ func TestBareMetal(t *testing.T) {
 				img.Properties[name] = value
 			}
 		}
-		var given []audit.Finding
-		for _, f := range audit.Check(img) {
-			given = append(given, audit.Finding{Rule: f.Rule, Severity: f.Severity, Property: f.Property, Message: f.Message})
-		}
-		if got := told(p.Run(now).Judge(audit.Location{}, img, given)); got != want {
+		if got := told(p.Run(now).Judge(audit.Location{}, img, audit.New(audit.Options{}).Combinations(img))); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}

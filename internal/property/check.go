@@ -22,12 +22,26 @@ const (
 
 const fromDict = "nova/objects/image_meta.py ImageMetaProps.from_dict"
 
+// Nova is a release of Nova by the first number of its version, from 26 (Zed) on.
+// Newest is what the functions without a release judge by.
+type Nova int
+
+// Newest is the newest release of Nova whose code the tests compare with.
+const Newest Nova = newestNova
+
+// Check is Newest.Check.
+func Check(name, value string) []Finding { return Newest.Check(name, value) }
+
+// CheckAll is Newest.CheckAll.
+func CheckAll(props map[string]string) []Finding { return Newest.CheckAll(props) }
+
 // Check judges one property of an image, name and value, and returns what is
 // to be said of it, sorted by rule; nil if there is nothing. The properties
 // hw_numa_cpus.N and hw_numa_mem.N are judged as if those of the nodes before
-// were there.
-func Check(name, value string) []Finding {
-	c := checker{name: name, value: value}
+// were there. What the release refuses is an error; what other supported ones
+// refuse, a warning.
+func (n Nova) Check(name, value string) []Finding {
+	c := checker{nova: n, name: name, value: value}
 	if !c.checkName() {
 		c.checkLength()
 		if d := find(name); d != nil {
@@ -47,7 +61,7 @@ const maxProperties = 128
 // CheckAll judges all properties of an image, one by one and as a set, and
 // returns what is to be said, sorted by property, then by rule. Findings about
 // the set as a whole have no property and come first.
-func CheckAll(props map[string]string) []Finding {
+func (n Nova) CheckAll(props map[string]string) []Finding {
 	var findings []Finding
 	if n := len(props); n > maxProperties {
 		findings = append(findings, Finding{
@@ -66,7 +80,7 @@ func CheckAll(props map[string]string) []Finding {
 			})
 			continue
 		}
-		for _, f := range Check(name, value) {
+		for _, f := range n.Check(name, value) {
 			if snapshot && f.Rule == "snapshot-leftover" {
 				continue
 			}
@@ -134,6 +148,12 @@ func (f Finding) RefusedByGlance() bool {
 	return false
 }
 
+// RefusedByNova reports whether it is ImageMetaProps, Nova's parser of image
+// properties, that refuses the value, and so every server made from the image.
+func (f Finding) RefusedByNova() bool {
+	return f.Severity == Error && (f.Rule == "value-not-accepted" || f.Rule == "current-name-unread")
+}
+
 // Canonical returns the value as Nova stores it: lower case, aliases resolved
 // and booleans as true or false. ok is false for an unknown name, a value that
 // is refused, and a type that has no other form.
@@ -160,6 +180,7 @@ func Canonical(name, value string) (canonical string, ok bool) {
 
 // checker gathers the findings on one property.
 type checker struct {
+	nova        Nova
 	name, value string
 	findings    []Finding
 }
@@ -242,12 +263,16 @@ func (c *checker) refuse(d *Definition, fix, accepted string) {
 		return
 	}
 	severity, who := Error, "Nova refuses every server made from the image (400)"
-	if major(d.Since) > newestNova {
+	if !c.nova.Knows(*d) {
 		// Older releases do not know the name and so take any value.
 		severity, who = Warning, "Nova from "+release(d.Since)+" on refuses every server made from the image (400)"
 	}
 	c.add("value-not-accepted", severity, fix, d.Source, "%s is not accepted: %s; accepted: %s", spelling.Quote(c.value), who, accepted)
 }
+
+// Knows reports whether the release knows the property's name; one that does not
+// ignores it whatever its value.
+func (n Nova) Knows(d Definition) bool { return major(d.Since) <= int(n) }
 
 // major returns the first number of a release such as 31.0.0; 0 for "".
 func major(release string) int {
@@ -268,7 +293,10 @@ func release(nova string) string {
 
 // checkNews reports names that not every supported release knows.
 func (c *checker) checkNews(d *Definition) {
-	if major(d.Since) > oldestNova {
+	switch {
+	case !c.nova.Knows(*d):
+		c.add("newer-than", Warning, "", fromDict, "Nova knows %s from %s on; before, it is ignored in silence", c.name, release(d.Since))
+	case major(d.Since) > oldestNova:
 		c.add("newer-than", Info, "", fromDict, "Nova knows %s from %s on; older releases ignore it in silence", c.name, release(d.Since))
 	}
 }
@@ -405,7 +433,11 @@ func (c *checker) checkEnum(d *Definition) {
 		}
 		return
 	}
-	if since, ok := lookup(d.ValuesSince, canonical); ok {
+	switch since, ok := lookup(d.ValuesSince, canonical); {
+	case ok && major(since) > int(c.nova) && c.nova.Knows(*d):
+		c.add("value-not-accepted", Error, "", d.Source, "Nova knows the value %s from %s on, and refuses every server made from the image before (400)", spelling.Quote(c.value), release(since))
+		return
+	case ok:
 		c.add("newer-than", Warning, "", d.Source, "Nova knows the value %s from %s on; older releases refuse every server made from the image (400)", spelling.Quote(c.value), release(since))
 	}
 	if d.Name == "os_type" && c.value != canonical {
@@ -533,6 +565,8 @@ func (c *checker) checkPredicate(d *Definition) {
 	switch {
 	case !today:
 		c.refuse(d, proposePredicate(c.value), "comparisons joined by commas, such as >=2.6,<3.0")
+	case !before && c.nova < 31:
+		c.refuse(d, proposePredicate(c.value), "comparisons joined by commas, of versions of two or three numbers, such as >=2.6,<3.0")
 	case !before:
 		c.add("newer-than", Warning, proposePredicate(c.value), "oslo_versionedobjects/fields.py VersionPredicate",
 			"clouds before 2025.1 refuse %s (400): they take versions of two or three numbers only", spelling.Quote(c.value))

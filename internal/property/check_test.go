@@ -2,6 +2,7 @@ package property
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -74,10 +75,10 @@ func TestCheck(t *testing.T) {
 		{"hypervisor_version_requires", ">=6.2.0.1", []string{"warning newer-than"}},
 		{"hw_vif_model", "igb", []string{"warning newer-than"}},
 		{"hw_virtio_packed_ring", "true", []string{"info newer-than"}},
-		{"hw_sound_model", "ich9", []string{"info newer-than"}},
-		{"hw_sound_model", "none", []string{"info newer-than", "warning value-not-accepted"}},
-		{"hw_mem_encryption_model", "amd-sev-snp", []string{"info newer-than", "warning newer-than"}},
-		{"hw_redirected_usb_ports", "16", []string{"info newer-than", "warning refused-later"}},
+		{"hw_sound_model", "ich9", []string{"warning newer-than"}},
+		{"hw_sound_model", "none", []string{"warning newer-than", "warning value-not-accepted"}},
+		{"hw_mem_encryption_model", "amd-sev-snp", []string{"warning newer-than", "warning newer-than"}},
+		{"hw_redirected_usb_ports", "16", []string{"warning newer-than", "warning refused-later"}},
 
 		// What is taken and means something else, or nothing.
 		{"hw_qemu_guest_agent", "yes", []string{}},
@@ -189,6 +190,32 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(spelling.Quote(c.name+"="+c.value), func(t *testing.T) {
 			if got := brief(Check(c.name, c.value)); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(c.want))) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// What a release refuses is an error for it alone, and what it does not know
+// yet is ignored by it whatever the value.
+func TestCheckByRelease(t *testing.T) {
+	for _, c := range []struct {
+		nova        Nova
+		name, value string
+		want        []string
+	}{
+		{26, "hw_vif_model", "igb", []string{"error value-not-accepted"}},
+		{30, "hw_vif_model", "igb", []string{"error value-not-accepted"}},
+		{31, "hw_vif_model", "igb", []string{"warning newer-than"}},
+		{26, "hw_maxphysaddr_bits", "many", []string{"warning newer-than", "warning value-not-accepted"}},
+		{31, "hw_maxphysaddr_bits", "many", []string{"info newer-than", "error value-not-accepted"}},
+		{26, "hw_firmware_stateless", "true", []string{"warning newer-than"}},
+		{26, "hypervisor_version_requires", ">=2", []string{"error value-not-accepted >=2.0"}},
+		{31, "hypervisor_version_requires", ">=2", []string{"warning newer-than >=2.0"}},
+		{26, "hw_disk_bus", "VIRTIO", []string{"error value-not-accepted virtio"}},
+	} {
+		t.Run(fmt.Sprint(c.nova, c.name), func(t *testing.T) {
+			if got := brief(c.nova.Check(c.name, c.value)); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(c.want))) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

@@ -2,6 +2,7 @@ package property
 
 import (
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -44,6 +45,18 @@ func (e Effect) String() string {
 	return [...]string{"active", "parsed-only", "none", "informational"}[e]
 }
 
+// Advice is a value that a guest of one kind should have.
+type Advice struct {
+	Value string // "" is: leave the property unset
+	When  string // the condition, which follows "if"; "" is as a rule
+}
+
+// Pitfall is one way to go wrong with a property.
+type Pitfall struct {
+	Text   string // one line: what is written, and what comes of it
+	Source string // service file and symbol, or the program that it was tried with
+}
+
 // Pair relates a value of a property to something else; which is said where
 // it is used.
 type Pair struct{ Value, To string }
@@ -60,6 +73,8 @@ type Definition struct {
 	Values []string
 	// Suggested are usual values of a property that takes any text.
 	Suggested []string
+	// Usual are those of many Values that a list shows.
+	Usual []string
 	// Fold reports that the value is lower-cased before it is compared; else it
 	// must match exactly.
 	Fold bool
@@ -76,9 +91,11 @@ type Definition struct {
 	// reason.
 	KVMRefuses []Pair
 
-	// Since is the first Nova release that knows the name; "" for those that
-	// every supported release knows since 12.0.0, or that are not Nova's.
+	// Since is the first Nova release that knows the name, 12.0.0 standing for
+	// that one and all before; "" for those that are not Nova's.
 	Since string
+	// SinceOther is the first release of another service, such as Ironic 17.0.0.
+	SinceOther string
 	// ValuesSince are values that came later than Nova 26 (Zed), with the first
 	// release that knows each.
 	ValuesSince []Pair
@@ -87,6 +104,14 @@ type Definition struct {
 	Consumers []string // the services that know the name: nova, glance, cinder, ironic
 	Source    string   // service file and symbol
 	Note      string   // one or two sentences for people
+
+	// Default is what happens where the property is not set.
+	Default string
+	// Linux and Windows are what to set for guests of either kind, the usual
+	// value first. The embedded profiles set the same; tests compare.
+	Linux, Windows []Advice
+	// Pitfalls are those of the property itself; AllPitfalls adds those of its type.
+	Pitfalls []Pitfall
 }
 
 // The names that stand for many: traits, and one property for each guest NUMA
@@ -109,15 +134,22 @@ func Lookup(name string) (Definition, bool) {
 	if d == nil {
 		return Definition{}, false
 	}
-	c := *d
+	c := d.clone()
 	c.Name = name
-	for _, s := range []*[]string{&c.Legacy, &c.Values, &c.Suggested, &c.Consumers} {
+	return c, true
+}
+
+// clone returns a copy that shares nothing with the table.
+func (d *Definition) clone() Definition {
+	c := *d
+	for _, s := range []*[]string{&c.Legacy, &c.Values, &c.Suggested, &c.Usual, &c.Consumers} {
 		*s = slices.Clone(*s)
 	}
 	for _, s := range []*[]Pair{&c.Aliases, &c.Meant, &c.Never, &c.KVMRefuses, &c.ValuesSince} {
 		*s = slices.Clone(*s)
 	}
-	return c, true
+	c.Linux, c.Windows, c.Pitfalls = slices.Clone(c.Linux), slices.Clone(c.Windows), slices.Clone(c.Pitfalls)
+	return c
 }
 
 // Names returns, sorted, every known name that an image may carry. Traits and
@@ -158,10 +190,7 @@ func find(name string) *Definition {
 	case nodeOf(name, numaMemPrefix) >= 0:
 		name = numaMemPrefix + "N"
 	}
-	i, ok := slices.BinarySearchFunc(table[:], name, func(d Definition, name string) int {
-		return strings.Compare(d.Name, name)
-	})
-	if ok {
+	if i := sort.Search(len(table), func(i int) bool { return table[i].Name >= name }); i < len(table) && table[i].Name == name {
 		return &table[i]
 	}
 	if _, ok := slices.BinarySearch(catalogue[:], name); ok {

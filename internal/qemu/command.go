@@ -292,7 +292,7 @@ func (b *builder) disks() error {
 			if b.q35() {
 				bus = "ide." // the one on board
 			}
-			b.device(id, "ide-"+kind, append(properties, bus0(bus, sata))...)
+			b.device(id, "ide-"+kind, append(properties, "bus="+bus+strconv.Itoa(sata))...)
 			sata++
 		case "usb":
 			b.device(id, "usb-storage", properties...)
@@ -305,8 +305,6 @@ func (b *builder) disks() error {
 	}
 	return nil
 }
-
-func bus0(bus string, n int) string { return "bus=" + bus + strconv.Itoa(n) }
 
 func (b *builder) nic() error {
 	model := b.m.NIC.Model
@@ -417,8 +415,8 @@ func onOff(on bool) string {
 // one.
 func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
 
-// Devices lists the ids and drivers of a line's devices, in the order of the
-// line: what QEMU has to show under /machine/peripheral.
+// Devices are the drivers of a line's devices by their ids: what QEMU has to show
+// under /machine/peripheral.
 func (l Line) Devices() map[string]string {
 	devices := map[string]string{}
 	for i, word := range l.Args {

@@ -40,3 +40,12 @@ func (c colours) severity(s property.Severity, text string) string {
 	}
 	return text
 }
+
+// Bold writes text in bold where there is to be colour.
+func Bold(text string, colour bool) string { return palette(colour).bold(text) }
+
+// SeverityText writes text in the colour of a severity where there is to be
+// colour.
+func SeverityText(s property.Severity, text string, colour bool) string {
+	return palette(colour).severity(s, text)
+}

@@ -115,13 +115,7 @@ func drawTable(head []string, rows [][]string, right []bool, minWidth int, o Opt
 // terminal's: columns wider than an equal share are cut to what the narrower
 // ones leave (cliff/formatters/table.py, _assign_max_widths).
 func narrow(head []string, rows [][]string, minWidth int, right []bool, o Options) {
-	limit := o.MaxWidth
-	if limit < 1 {
-		if !o.Terminal && !o.FitWidth {
-			return
-		}
-		limit = o.Width
-	}
+	limit := o.TableWidth()
 	if limit < 1 {
 		return
 	}
@@ -185,6 +179,29 @@ func textWidth(line string) int {
 		return len(line)
 	}
 	return twwidth.WidthWithOptions(line, twwidth.Options{})
+}
+
+// Width is how many columns of a terminal one line takes.
+func Width(line string) int { return textWidth(line) }
+
+// Wrap breaks one line into lines of at most that many columns; below 1 there
+// is no limit. An empty line stays one.
+func Wrap(line string, width int) []string {
+	if width < 1 || textWidth(line) <= width {
+		return []string{line}
+	}
+	return wrapLine(line, width)
+}
+
+// TableWidth is the width that a table is to keep to, 0 where there is none.
+func (o Options) TableWidth() int {
+	switch {
+	case o.MaxWidth > 0:
+		return o.MaxWidth
+	case o.Terminal || o.FitWidth:
+		return max(o.Width, 0)
+	}
+	return 0
 }
 
 func wrapCell(cell string, width int) string {

@@ -207,6 +207,13 @@ func csvRows(names []string, rows [][]any, quote string) string {
 		header[i] = name
 	}
 	csvRow(&b, header, quote)
+	b.WriteString(csvLines(rows, quote))
+	return b.String()
+}
+
+// csvLines are rows without a header.
+func csvLines(rows [][]any, quote string) string {
+	var b strings.Builder
 	for _, row := range rows {
 		csvRow(&b, row, quote)
 	}

@@ -14,9 +14,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"glance-profile/internal/audit"
 	"glance-profile/internal/image"
 	"glance-profile/internal/plan"
-	"glance-profile/internal/property"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -402,21 +402,21 @@ func TestPlanComesBack(t *testing.T) {
 	}
 }
 
-func TestFindings(t *testing.T) {
-	findings := append(property.CheckAll(map[string]string{"hw_disk_bus": "VirtIO", "hw_disk_buss": "x", "hw_rng_model": "virtio", "architecture": "arm64"}),
-		property.Finding{Rule: "made-up", Severity: property.Warning, Property: "os_type", Value: "\x1b", Message: "odd \x1b[1m text", Fix: "linux"})
-	var plain, coloured bytes.Buffer
-	if err := FindingsText(&plain, findings, false); err != nil {
-		t.Fatal(err)
+func TestFindingLine(t *testing.T) {
+	for _, c := range []struct {
+		f    audit.Finding
+		want string
+	}{
+		{audit.Finding{Property: "hw_disk_bus", Value: "VirtIO", Message: "not accepted", Fix: []audit.Fix{{Property: "hw_disk_bus", Before: "VirtIO", After: "virtio"}}}, `hw_disk_bus="VirtIO": not accepted (use "virtio")`},
+		{audit.Finding{Property: "hw_buss", Value: "x", Message: "unknown", Fix: []audit.Fix{{Property: "hw_bus", After: "x"}, {Property: "hw_buss", Before: "x"}}}, `hw_buss="x": unknown (use "hw_bus")`},
+		{audit.Finding{Property: "hw_disk_bus", Value: "ide", Message: "no IDE", Fix: []audit.Fix{{Property: "hw_machine_type", Before: "q35", After: "pc"}}}, `hw_disk_bus="ide": no IDE (set hw_machine_type=pc)`},
+		{audit.Finding{Property: "vm_mode", Value: "\x1b", Message: "odd", Fix: []audit.Fix{{Property: "vm_mode", Before: "\x1b"}}}, `vm_mode="\x1b": odd (remove vm_mode)`},
+		{audit.Finding{Message: "too many"}, "too many"},
+	} {
+		if got := FindingLine(c.f); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
 	}
-	if err := FindingsText(&coloured, findings, true); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(coloured.String(), "\x1b[31merror") {
-		t.Errorf("coloured: %q", coloured.String())
-	}
-	golden(t, "testdata/findings.golden", plain.String()+
-		list(t, FindingColumns(), FindingRows(findings), Options{Format: FormatJSON, Columns: []string{"severity", "property", "rule", "value", "fix"}}))
 }
 
 // stepped is a clock that a test moves.
@@ -498,5 +498,49 @@ func TestBytes(t *testing.T) {
 		if got := Bytes(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
+	}
+}
+
+// TestListStream holds that a list written row by row is the list written at
+// once.
+func TestListStream(t *testing.T) {
+	names := []string{"Name", "size", "fix"}
+	all := [][]any{
+		{"b\x1b", int64(9), []Record{{{"property", "x"}, {"after", nil}}}},
+		{"a, \"q\"", nil, []Record{}},
+		{"", int64(10), []Record{{{"property", "y"}}, {{"property", "z"}}}},
+	}
+	for _, format := range Formats(KindList) {
+		for _, o := range []Options{{}, {NoIndent: true}, {Quote: quoteAll}, {Columns: []string{"size"}}, {SortColumns: []string{"size"}, Descending: true}, {Terminal: true}} {
+			o.Format = format
+			for n := range len(all) + 1 {
+				var out bytes.Buffer
+				s, err := NewListStream(&out, names, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, row := range all[:n] {
+					if err := s.Add(row); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if want := list(t, names, all[:n], o); out.String() != want {
+					t.Errorf("%+v, %d rows: %q, want %q", o, n, out.String(), want)
+				}
+			}
+		}
+	}
+	s, err := NewListStream(&bytes.Buffer{}, names, Options{Format: FormatJSON})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Add([]any{1}) == nil {
+		t.Error("a row too short is written")
+	}
+	if _, err := NewListStream(&bytes.Buffer{}, names, Options{Format: "xml"}); err == nil {
+		t.Error("an unknown format is begun")
 	}
 }

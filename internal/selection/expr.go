@@ -202,6 +202,19 @@ func (e Expr) Match(img image.Image) bool {
 	return e.glob != nil && slices.ContainsFunc(values, e.glob.MatchString)
 }
 
+// negates returns the name of the property that the condition wants to be
+// missing or different; ok is false for any other condition.
+func (e Expr) negates() (name string, ok bool) {
+	return e.name, (e.op == absent || e.op == unequal) && !isField(e.name)
+}
+
+// isField reports whether a name is that of a base field, and so never that of
+// a property: no field of an empty image is present.
+func isField(name string) bool {
+	_, isProperty := Values(image.Image{Properties: map[string]string{name: ""}}, name)
+	return !isProperty
+}
+
 // canonicalName replaces Glance's own names by the short words.
 func canonicalName(name string) string {
 	switch name {

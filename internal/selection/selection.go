@@ -57,6 +57,26 @@ func (q Query) match(img image.Image) bool {
 	return !slices.ContainsFunc(q.Where, func(e Expr) bool { return !e.Match(img) })
 }
 
+// negated are the properties that conditions want to be missing or different,
+// each once.
+func (q Query) negated() []string {
+	var names []string
+	for _, e := range q.Where {
+		if name, ok := e.negates(); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// without returns the names of those properties that an image does not have.
+func without(names []string, img image.Image) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, has := img.Properties[name]
+		return has || slices.Contains(img.Nulls, name)
+	})
+}
+
 // Result is what Select found.
 type Result struct {
 	Images []image.Image // each once, by name and then id
@@ -69,6 +89,9 @@ type Result struct {
 	// Listings are the queries of Glance's API that were asked for the images
 	// that fulfil the conditions; none where images were named.
 	Listings []url.Values
+	// Unmet are the properties that a condition wants to be missing or
+	// different, and that no image has of those that Glance listed.
+	Unmet []string
 }
 
 // NameError says that a name stands for no image or for several.
@@ -133,9 +156,10 @@ func Select(ctx context.Context, l Lister, q Query) (Result, error) {
 		}
 		add(found.image)
 	}
-	result.Listings = q.listings()
+	result.Listings, result.Unmet = q.listings(), q.negated()
 	for _, query := range result.Listings {
 		for img, err := range l.List(ctx, query) {
+			result.Unmet = without(result.Unmet, img)
 			switch {
 			case err != nil:
 				return Result{}, err
@@ -163,6 +187,10 @@ const pageSize = "1000"
 func page(hidden bool) url.Values {
 	return url.Values{"limit": {pageSize}, "sort": {"created_at:asc,id:asc"}, "os_hidden": {strconv.FormatBool(hidden)}}
 }
+
+// PlainListing returns the query of Glance's API that lists every image but the
+// hidden ones.
+func PlainListing() url.Values { return page(false) }
 
 // listings returns the queries whose answers together hold every image that
 // fulfils the conditions: none, one, or two where hidden images are wanted
@@ -329,13 +357,15 @@ func lookUp(ctx context.Context, l Lister, name, project string) (image.Image, e
 // empty. Whose they are does not matter but to Mine, since nothing is changed.
 // Of several with one name all are chosen.
 type Chooser struct {
-	q   Query
-	met map[string]bool // has every name of the query; whether an image had it
+	q      Query
+	met    map[string]bool // has every name of the query; whether an image had it
+	chosen int
+	unmet  []string
 }
 
 // NewChooser returns a chooser that has seen no image.
 func NewChooser(q Query) *Chooser {
-	c := &Chooser{q: q, met: map[string]bool{}}
+	c := &Chooser{q: q, met: map[string]bool{}, unmet: q.negated()}
 	for _, name := range q.Names {
 		c.met[name] = false
 	}
@@ -345,14 +375,25 @@ func NewChooser(q Query) *Chooser {
 // Chooses reports whether the query chooses an image, and keeps which names the
 // image has.
 func (c *Chooser) Chooses(img image.Image) bool {
+	c.unmet = without(c.unmet, img)
 	chosen := c.q.Empty() || c.q.filters() && c.q.match(img)
 	for _, name := range []string{img.ID, img.Name} {
 		if _, wanted := c.met[name]; wanted && name != "" {
 			c.met[name], chosen = true, true
 		}
 	}
+	if chosen {
+		c.chosen++
+	}
 	return chosen
 }
+
+// Chosen counts the images that were chosen so far.
+func (c *Chooser) Chosen() int { return c.chosen }
+
+// Unmet are the properties that a condition wants to be missing or different,
+// and that no image had so far.
+func (c *Chooser) Unmet() []string { return c.unmet }
 
 // Missing has an error for each name that no image had so far, in the order of
 // the names.
@@ -366,27 +407,4 @@ func (c *Chooser) Missing() []*NameError {
 		}
 	}
 	return missing
-}
-
-// Filter passes on those images of a saved listing that a Chooser chooses, in
-// their order and one at a time. After the last image comes a *NameError for
-// each name that none had, in their order; an error of images ends it at once.
-func Filter(images iter.Seq2[image.Image, error], q Query) iter.Seq2[image.Image, error] {
-	return func(yield func(image.Image, error) bool) {
-		c := NewChooser(q)
-		for img, err := range images {
-			if err != nil {
-				yield(image.Image{}, err)
-				return
-			}
-			if c.Chooses(img) && !yield(img, nil) {
-				return
-			}
-		}
-		for _, missing := range c.Missing() {
-			if !yield(image.Image{}, missing) {
-				return
-			}
-		}
-	}
 }

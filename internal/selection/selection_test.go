@@ -313,7 +313,7 @@ func TestSelectFails(t *testing.T) {
 
 // What a server lists beside what it was asked for is not chosen.
 func TestSelectChecksTheAnswer(t *testing.T) {
-	got, err := selection.Select(t.Context(), careless{}, selection.Query{
+	got, err := selection.Select(t.Context(), careless, selection.Query{
 		Names: []string{"wanted"}, Where: where(t, "status=active", "visibility=private", "name~w*"), Project: "p",
 	})
 	if err != nil || names(got.Images) != "wanted" || got.LeftOut != 0 || len(got.Missing) > 0 {
@@ -322,20 +322,12 @@ func TestSelectChecksTheAnswer(t *testing.T) {
 }
 
 // careless answers every listing with the same images, one of them twice.
-type careless struct{}
-
-func (careless) Get(context.Context, string) (image.Image, error) {
-	return image.Image{}, &glance.Error{Status: 404}
-}
-
-func (careless) List(context.Context, url.Values) iter.Seq2[image.Image, error] {
-	return each(
-		image.Image{ID: "1", Name: "wanted", Owner: "p", Status: "active", Visibility: "private"},
-		image.Image{ID: "2", Name: "Wanted", Owner: "p", Status: "active", Visibility: "private"},
-		image.Image{ID: "3", Name: "w", Owner: "p", Status: "queued", Visibility: "private"},
-		image.Image{ID: "4", Name: "w", Owner: "p", Status: "active", Visibility: "public"},
-		image.Image{ID: "1", Name: "wanted", Owner: "p", Status: "active", Visibility: "private"},
-	)
+var careless = catalogue{
+	{ID: "1", Name: "wanted", Owner: "p", Status: "active", Visibility: "private"},
+	{ID: "2", Name: "Wanted", Owner: "p", Status: "active", Visibility: "private"},
+	{ID: "3", Name: "w", Owner: "p", Status: "queued", Visibility: "private"},
+	{ID: "4", Name: "w", Owner: "p", Status: "active", Visibility: "public"},
+	{ID: "1", Name: "wanted", Owner: "p", Status: "active", Visibility: "private"},
 }
 
 func each(images ...image.Image) iter.Seq2[image.Image, error] {
@@ -348,7 +340,7 @@ func each(images ...image.Image) iter.Seq2[image.Image, error] {
 	}
 }
 
-func TestFilter(t *testing.T) {
+func TestChooser(t *testing.T) {
 	images := []image.Image{
 		{ID: "1", Name: "b", Owner: "p", Properties: map[string]string{"os_type": "linux"}},
 		{ID: "2", Name: "a", Owner: "q", Hidden: true, Visibility: "community"},
@@ -367,37 +359,62 @@ func TestFilter(t *testing.T) {
 		{selection.Query{Where: where(t, "os_type"), Names: []string{"2", "x", "x", "y"}}, "12", "x y"},
 		{selection.Query{Names: []string{"b", ""}}, "13", ""},
 	} {
-		var ids strings.Builder
-		var missing []string
-		for img, err := range selection.Filter(each(images...), test.q) {
-			var unknown *selection.NameError
-			if errors.As(err, &unknown) {
-				missing = append(missing, unknown.Name)
-				continue
+		c := selection.NewChooser(test.q)
+		var ids, missing string
+		for _, img := range images {
+			if c.Chooses(img) {
+				ids += img.ID
 			}
-			ids.WriteString(img.ID)
 		}
-		if got := strings.TrimSpace(strings.Join(missing, " ")); ids.String() != test.ids || got != test.missing {
-			t.Errorf("%+v: %s, missing %s; want %s, %s", test.q, ids.String(), got, test.ids, test.missing)
+		for _, name := range c.Missing() {
+			missing += " " + name.Name
 		}
-	}
-	// An error ends it, and whoever has enough gets no more.
-	broken := func(yield func(image.Image, error) bool) {
-		_ = yield(image.Image{ID: "1"}, nil) && yield(image.Image{}, errors.New("broken"))
-	}
-	n := 0
-	for _, err := range selection.Filter(broken, selection.Query{Names: []string{"x"}, All: true}) {
-		if n++; n == 2 && (err == nil || errors.As(err, new(*selection.NameError))) {
-			t.Errorf("the broken record gave %v", err)
+		if missing = strings.TrimSpace(missing); ids != test.ids || missing != test.missing || c.Chosen() != len(ids) {
+			t.Errorf("%+v: %s, %d chosen, missing %s; want %s, %s", test.q, ids, c.Chosen(), missing, test.ids, test.missing)
 		}
-	}
-	if n != 2 {
-		t.Errorf("%d steps", n)
-	}
-	for range selection.Filter(each(images...), selection.Query{Names: []string{"1", "x"}}) {
-		break
 	}
 }
+
+// A negated condition on a property that no image has holds for all of them:
+// its name may be a misspelt one.
+func TestUnmet(t *testing.T) {
+	images := []image.Image{
+		{ID: "1", Properties: map[string]string{"hw_disk_bus": "virtio"}},
+		{ID: "2", Nulls: []string{"kernel_id"}, Properties: map[string]string{"mine": ""}},
+	}
+	for _, test := range []struct{ exprs, want string }{
+		{"hw_disk_bus!=ide", ""},
+		{"hw_disk_buss!=virtio", "hw_disk_buss"},
+		{"not hw_disk_buss", "hw_disk_buss"},
+		{"not a,b!=1,not a,not mine", "a b"},
+		{"hw_disk_buss=virtio,hw_disk_buss~*,hw_disk_buss", ""},
+		{"not kernel_id", ""}, // there, as null
+		{"hw_disk_bus=virtio,mine!=x", ""},
+		{"not tag,hidden!=true,not os_hidden,not checksum,status!=active,not name,size!=1,updated_at!=2026-01-31T12:00:00Z", ""},
+	} {
+		q := selection.Query{Where: where(t, strings.Split(test.exprs, ",")...), Admin: true}
+		c := selection.NewChooser(q)
+		for _, img := range images {
+			c.Chooses(img)
+		}
+		found, err := selection.Select(t.Context(), catalogue(images), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if listed, saved := strings.Join(found.Unmet, " "), strings.Join(c.Unmet(), " "); listed != test.want || saved != test.want {
+			t.Errorf("%s: %q of a cloud, %q of a listing; want %q", test.exprs, listed, saved, test.want)
+		}
+	}
+}
+
+// catalogue answers every listing with the same images.
+type catalogue []image.Image
+
+func (catalogue) Get(context.Context, string) (image.Image, error) {
+	return image.Image{}, &glance.Error{Status: 404}
+}
+
+func (c catalogue) List(context.Context, url.Values) iter.Seq2[image.Image, error] { return each(c...) }
 
 func TestEmpty(t *testing.T) {
 	for _, q := range []selection.Query{{All: true}, {Mine: true}, {Names: []string{""}}, {Where: make([]selection.Expr, 1)}} {
@@ -407,22 +424,5 @@ func TestEmpty(t *testing.T) {
 	}
 	if !(selection.Query{Project: "p", Admin: true, Jobs: 4}).Empty() {
 		t.Error("who asks is no condition")
-	}
-}
-
-// Filtering holds one image at a time, however many there are.
-func BenchmarkFilterListing(b *testing.B) {
-	b.ReportAllocs()
-	listing := func(yield func(image.Image, error) bool) {
-		for range b.N {
-			if !yield(image.Image{ID: "1", Properties: map[string]string{"os_type": "linux"}}, nil) {
-				return
-			}
-		}
-	}
-	for _, err := range selection.Filter(listing, selection.Query{Where: []selection.Expr{mustParse(b, "os_type=linux")}}) {
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
 }

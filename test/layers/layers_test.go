@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"internal/selection":    {"internal/glance", "internal/image"},
 	"internal/offline":      {"internal/image", "internal/plan"},
 	"internal/journal":      {"internal/plan", "internal/image"},
-	"internal/audit":        {"internal/image", "internal/property"},
+	"internal/audit":        {"internal/hardware", "internal/image", "internal/normalize", "internal/osinfo", "internal/property", "internal/spelling"},
 	"internal/policy":       {"internal/audit", "internal/image", "internal/property", "internal/selection", "internal/spelling", "internal/yamlfile"},
 	"internal/hardware":     {"internal/image", "internal/property"},
 	"internal/qemu":         {"internal/hardware"},
@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/apply":        {"internal/glance", "internal/image", "internal/plan", "internal/source"},
 	"internal/render":       {"internal/audit", "internal/image", "internal/plan", "internal/property"},
 	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property", "internal/spelling", "internal/yamlfile"},
+	"internal/report":       {"internal/audit", "internal/property", "internal/render"},
 	"internal/osinfo/xmldb": {},
 	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
 }

@@ -46,6 +46,7 @@ type entry struct {
 	Type        string            `json:"type"`
 	Values      []string          `json:"values"`
 	Suggested   []string          `json:"suggested"`
+	Usual       []string          `json:"usual"`
 	Fold        bool              `json:"fold"`
 	Aliases     map[string]string `json:"aliases"`
 	Meant       map[string]string `json:"meant"`
@@ -53,11 +54,26 @@ type entry struct {
 	KVM         map[string]string `json:"kvm"`
 	Since       string            `json:"since"`
 	ValuesSince map[string]string `json:"values_since"`
+	SinceOther  string            `json:"since_other"`
 	Effect      string            `json:"effect"`
 	CheckedBy   string            `json:"checked_by"`
 	Consumers   []string          `json:"consumers"`
 	Source      string            `json:"source"`
 	Note        string            `json:"note"`
+	Default     string            `json:"default"`
+	Linux       []advice          `json:"linux"`
+	Windows     []advice          `json:"windows"`
+	Pitfalls    []pitfall         `json:"pitfalls"`
+}
+
+type advice struct {
+	Value string `json:"value"`
+	When  string `json:"when"`
+}
+
+type pitfall struct {
+	Text   string `json:"text"`
+	Source string `json:"source"`
 }
 
 var types = map[string]string{
@@ -105,6 +121,11 @@ func generate(data []byte) ([]byte, error) {
 		if !ok {
 			return nil, fmt.Errorf("property %q: unknown effect %q", p.Name, p.Effect)
 		}
+		for _, trap := range p.Pitfalls {
+			if trap.Text == "" || trap.Source == "" {
+				return nil, fmt.Errorf("property %q: a pitfall needs a text and a source", p.Name)
+			}
+		}
 		if p.Current != "" && !known[p.Current] {
 			return nil, fmt.Errorf("property %q: current name %q is not in the table", p.Name, p.Current)
 		}
@@ -113,6 +134,7 @@ func generate(data []byte) ([]byte, error) {
 		list(&b, "Legacy", legacy[p.Name])
 		list(&b, "Values", p.Values)
 		list(&b, "Suggested", p.Suggested)
+		list(&b, "Usual", p.Usual)
 		if p.Fold {
 			b.WriteString("Fold: true,\n")
 		}
@@ -122,10 +144,21 @@ func generate(data []byte) ([]byte, error) {
 		pairs(&b, "KVMRefuses", p.KVM)
 		text(&b, "Since", p.Since)
 		pairs(&b, "ValuesSince", p.ValuesSince)
+		text(&b, "SinceOther", p.SinceOther)
 		text(&b, "CheckedBy", p.CheckedBy)
 		list(&b, "Consumers", p.Consumers)
 		text(&b, "Source", p.Source)
 		text(&b, "Note", p.Note)
+		text(&b, "Default", p.Default)
+		advices(&b, "Linux", p.Linux)
+		advices(&b, "Windows", p.Windows)
+		if len(p.Pitfalls) > 0 {
+			b.WriteString("Pitfalls: []Pitfall{\n")
+			for _, trap := range p.Pitfalls {
+				fmt.Fprintf(&b, "{%q, %q},\n", trap.Text, trap.Source)
+			}
+			b.WriteString("},\n")
+		}
 		b.WriteString("},\n")
 	}
 	b.WriteString("}\n\n// catalogue lists, sorted, the names in Glance's metadata definitions that no\n// service acts on and that are not in table.\nvar catalogue = [...]string{\n")
@@ -158,6 +191,17 @@ func pairs(b *bytes.Buffer, field string, m map[string]string) {
 	fmt.Fprintf(b, "%s: []Pair{", field)
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		fmt.Fprintf(b, "{%q, %q},", k, m[k])
+	}
+	b.WriteString("},\n")
+}
+
+func advices(b *bytes.Buffer, field string, list []advice) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "%s: []Advice{", field)
+	for _, a := range list {
+		fmt.Fprintf(b, "{%q, %q},", a.Value, a.When)
 	}
 	b.WriteString("},\n")
 }

@@ -32,6 +32,7 @@ func TestGenerateRefusesAFaultyTable(t *testing.T) {
 		{"effect", `{"properties":[{"name":"a","type":"int","effect":"some"}]}`, `unknown effect "some"`},
 		{"current", `{"properties":[{"name":"a","type":"int","current":"b"}]}`, `current name "b"`},
 		{"catalogue", `{"properties":[{"name":"a","type":"int"}],"catalogue":["a"]}`, "catalogue"},
+		{"pitfall", `{"properties":[{"name":"a","type":"int","pitfalls":[{"text":"x"}]}]}`, "a text and a source"},
 		{"key", `{"properties":[{"name":"a","type":"int","value":["x"]}]}`, "unknown field"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,239 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"glance-profile/internal/hardware"
+	"glance-profile/internal/image"
+	"glance-profile/internal/property"
+)
+
+// What Nova, libvirt and QEMU make of an image is not written down as rules: it
+// is asked of package hardware, with the default flavor and Nova's defaults.
+
+const noEffect = "no-effect"
+
+// machineRules are what hardware's answers are told under.
+var machineRules = [...]Rule{
+	{
+		ID: "refused-by-nova-api", Severity: property.Error,
+		Title:     "Nova's API has to accept the image",
+		Why:       "It answers every request for a server with an error (400 or 403), with the default flavor at least.",
+		Example:   "hw_cpu_thread_policy=isolate without hw_cpu_policy=dedicated",
+		Mend:      "Do as the message says. Where a flavor is to make it good, as for hw_mem_page_size, ignore the rule for the image in a policy.",
+		Reference: "nova/compute/api.py _validate_flavor_image_nostatus",
+	},
+	{
+		ID: "refused-by-nova-libvirt", Severity: property.Error,
+		Title:     "Nova's scheduler and its libvirt driver have to accept the image",
+		Why:       "The request for a server is taken, and the server ends in ERROR on whichever host it is tried.",
+		Example:   "os_secure_boot=required, hw_firmware_type=uefi without hw_machine_type=q35",
+		Mend:      "Do as the message says. Where all hosts have other defaults, such as the machine type q35, ignore the rule for the image in a policy.",
+		Reference: "nova/virt/libvirt/driver.py _get_guest_config",
+	},
+	{
+		ID: "does-not-start", Severity: property.Error,
+		Title:     "libvirt and QEMU have to start what Nova builds",
+		Why:       "Nova builds the machine, libvirt or QEMU refuses it, and the server ends in ERROR.",
+		Example:   "hw_disk_bus=ide, hw_machine_type=q35",
+		Mend:      "Do as the message says; glance-profile hardware IMAGE shows the machine.",
+		Reference: "libvirt 11.3 and QEMU 10.0 on x86",
+	},
+	{
+		ID: "encrypted-volume-image", Severity: property.Info,
+		Title:     "an image of an encrypted volume boots as a volume only",
+		Why:       "Nova refuses to boot from it directly; a volume made from it boots.",
+		Example:   "cinder_encryption_key_id=KEY",
+		Mend:      "Nothing: make a volume from the image (openstack volume create --image) and boot from that.",
+		Reference: "nova/compute/api.py API._detect_nonbootable_image_from_properties",
+	},
+}
+
+// refusalRule is the rule for each party's refusal. What ImageMetaProps refuses
+// is found value by value.
+var refusalRule = map[hardware.Party]string{
+	hardware.ByAPI: "refused-by-nova-api", hardware.ByDriver: "refused-by-nova-libvirt", hardware.ByStart: "does-not-start",
+}
+
+// machine tells what hardware makes of the image: who refuses it, or which
+// properties change nothing.
+func (a *Auditor) machine(s subject) []Finding {
+	o := hardware.Options{Nova: a.o.Nova}
+	r := hardware.Build(s.Image, o)
+	switch {
+	case r.Refusal == nil:
+		return s.idle(r)
+	case r.Refusal.By == hardware.ByValue:
+		return nil
+	case r.Refusal.By != hardware.ByAPI && !s.runsOnKVM():
+		return nil // the scheduler never sends it to a host of that driver
+	case r.Refusal.Exception == "InvalidMachineType" && !s.x86() && (s.has("hw_machine_type") || defaultMachine[s.architecture()] != ""):
+		return nil // not a machine of the x86 host that is taken for granted; hosts of the architecture have it
+	case slices.Equal(r.Refusal.Properties, []string{"cinder_encryption_key_id"}):
+		rule := ruleOf("encrypted-volume-image")
+		f := s.finding(&rule, hit{property: "cinder_encryption_key_id", message: "Nova does not boot from the image itself (image of an encrypted volume): make a volume of it and boot from that"})
+		f.RejectedBy = string(r.Refusal.By)
+		// What else there is, is seen without it.
+		rest := s
+		rest.Image = s.Clone()
+		delete(rest.Properties, "cinder_encryption_key_id")
+		return append(a.machine(rest), f)
+	}
+	fix := s.cure(o, r.Refusal)
+	f := Finding{
+		Rule: refusalRule[r.Refusal.By], Severity: property.Error, Property: blamed(r.Refusal, fix), Message: r.Refusal.Message,
+		Reference: r.Refusal.Source, RejectedBy: string(r.Refusal.By), Fix: fix, also: r.Refusal.Properties,
+	}
+	f.Value = s.text(f.Property)
+	return []Finding{f}
+}
+
+// blamed is the property that a refusal is filed under: one that its cure
+// changes, else the first that is behind it.
+func blamed(r *hardware.Refusal, fix []Fix) string {
+	for _, f := range fix {
+		if slices.Contains(r.Properties, f.Property) {
+			return f.Property
+		}
+	}
+	for _, name := range r.Properties {
+		if !strings.Contains(name, ":") || strings.HasPrefix(name, "trait:") {
+			return name
+		}
+	}
+	return ""
+}
+
+// runsOnKVM reports whether the image goes to hosts with KVM or QEMU: it names
+// no other hypervisor.
+func (s subject) runsOnKVM() bool {
+	hypervisor := s.value("img_hv_type")
+	return hypervisor == "" || hypervisor == "kvm" || hypervisor == "qemu"
+}
+
+// cures are changes that give a refused machine what is usual for it, the least
+// one first. Only one that hardware then builds and starts is proposed.
+var cures = [...]struct {
+	property string
+	after    any
+	windows  any // instead, for Windows, which brings no VirtIO drivers
+}{
+	{property: "hw_tpm_version", after: "2.0"},
+	{property: "hw_cdrom_bus", after: "sata"},
+	{property: "hw_disk_bus", after: "sata"},
+	{property: "hw_scsi_model", after: "virtio-scsi", windows: "lsilogic"},
+	{property: "hw_vif_model", after: "virtio", windows: "e1000"},
+	{property: "hw_video_model", after: "virtio", windows: "vga"},
+	{property: "vm_mode"},
+	{property: "hw_vm_mode"},
+	{property: "hw_machine_type", after: "q35"},
+	{property: "hw_machine_type", after: "pc"},
+}
+
+// cure finds the change that makes hosts take the image. One that no property
+// of the refusal is about is tried only where a property that is not there is
+// the cause.
+func (s subject) cure(o hardware.Options, r *hardware.Refusal) []Fix {
+	for _, c := range cures {
+		after := c.after
+		if s.is("os_type", "windows") && c.windows != nil {
+			after = c.windows
+		}
+		behind := slices.Contains(r.Properties, c.property)
+		if !behind && (s.has(c.property) || c.property != "hw_machine_type") || c.property == "hw_machine_type" && !s.x86() {
+			continue
+		}
+		mended := image.Image{DiskFormat: s.DiskFormat, Properties: s.Clone().Properties}
+		if text, ok := after.(string); ok {
+			mended.Properties[c.property] = text
+		} else {
+			delete(mended.Properties, c.property)
+		}
+		if hardware.Build(mended, o).Refusal == nil {
+			return s.fixes([]Fix{{Property: c.property, After: after}})
+		}
+	}
+	return nil
+}
+
+// needs says what a property wants beside it to change anything; flavor says
+// that a flavor can make it good.
+var needs = map[string]struct {
+	what   string
+	flavor bool
+}{
+	"hw_cpu_realtime_mask":           {"hw:cpu_realtime=yes in the flavor", true},
+	"hw_ephemeral_encryption_format": {"hw_ephemeral_encryption=true", true},
+	"hw_maxphysaddr_bits":            {"hw_maxphysaddr_mode", true},
+	"hw_tpm_model":                   {"hw_tpm_version", true},
+	"hw_vif_multiqueue_enabled":      {"a network card of the model virtio (hw_vif_model=virtio)", false},
+	"os_command_line":                {"kernel_id", false},
+	"hw_pointer_model":               {"hw_input_bus out of the way, which goes before it", false},
+}
+
+// actElsewhere are properties that are at work outside the machine, or only at
+// times: at a rescue, a snapshot, with a volume, with a flavor or on a host that
+// asks for them.
+var actElsewhere = map[string]bool{
+	"auto_disk_config": true, "backup_type": true, "base_image_ref": true, "bdm_v2": true, "hw_floppy_bus": true,
+	"hw_pci_numa_affinity_policy": true, "hw_rescue_bus": true, "hw_rescue_device": true, "hw_serial_port_count": true, "image_type": true,
+	"img_signature": true, "img_signature_certificate_uuid": true, "img_signature_hash_method": true, "img_signature_key_type": true,
+	"os_admin_user": true, "os_secure_boot": true, "os_distro": true, "os_require_quiesce": true, "os_shutdown_timeout": true, "ramdisk_id": true,
+	"hw_mem_encryption_model": true, // a rule of its own
+	// Those of VMware, for which there is a rule too.
+	"hw_disk_type": true, "img_linked_clone": true, "vmware_disktype": true, "vmware_linked_clone": true, "vmware_ostype": true,
+}
+
+// idle tells which of Nova's properties change nothing in the machine.
+func (s subject) idle(r hardware.Result) []Finding {
+	if !r.Builds || !s.runsOnKVM() {
+		return nil
+	}
+	var findings []Finding
+	for _, name := range r.NoEffect {
+		d, known := property.Lookup(name)
+		if !known || d.Effect != property.Active || !slices.Contains(d.Consumers, "nova") || actElsewhere[name] || !property.Nova(r.Nova.Major()).Knows(d) {
+			continue
+		}
+		f := Finding{Rule: noEffect, Severity: property.Warning, Property: name, Value: s.Properties[name], Reference: d.Source}
+		need := needs[name]
+		switch {
+		case d.Current == "" && need.what == "" && strings.HasPrefix(name, "hw_numa_"):
+			need.what, need.flavor = "hw_numa_nodes", true
+		case need.what == "" && d.Current != "":
+			need = needs[d.Current]
+		}
+		switch {
+		case need.what != "":
+			f.Message = name + " changes nothing without " + need.what
+			if need.flavor && !strings.Contains(need.what, "flavor") {
+				f.Message += ", unless the flavor says so"
+			}
+			if strings.Contains(need.what, "flavor") {
+				f.Severity = property.Info
+			}
+		default:
+			f.Severity = property.Info
+			f.Message = name + " changes nothing in this machine"
+		}
+		findings = append(findings, f)
+	}
+	if s.is("os_secure_boot", "optional") && !r.Machine.SecureBoot {
+		findings = append(findings, Finding{
+			Rule: noEffect, Severity: property.Info, Property: "os_secure_boot", Value: s.Properties["os_secure_boot"],
+			Message:   "os_secure_boot=optional means off without hw_firmware_type=uefi and, on x86, hw_machine_type=q35",
+			Reference: "nova/virt/libvirt/driver.py _configure_guest_by_virt_type",
+		})
+	}
+	return findings
+}
+
+func ruleOf(id string) Rule {
+	for _, r := range machineRules {
+		if r.ID == id {
+			return r
+		}
+	}
+	return Rule{}
+}

@@ -1,0 +1,334 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"glance-profile/internal/property"
+)
+
+// stuckAfter is how long an upload may take before it is taken for dead.
+const stuckAfter = 3 * 24 * time.Hour
+
+// recordRules are about the fields of the image record: state, sizes, formats,
+// hashes, names.
+var recordRules = []Rule{
+	{
+		ID: "min-disk-too-small", Severity: property.Warning,
+		Title:     "min_disk covers the virtual size",
+		Why:       "Nova compares only min_disk and the file's size with the flavor. A smaller disk fails on the compute node, after the download, with FlavorDiskSmallerThanImage.",
+		Example:   "a virtual size of 10 GiB, min_disk 0",
+		Mend:      "Set min_disk to the virtual size in GiB, rounded up.",
+		Reference: "nova/virt/libvirt/imagebackend.py verify_base_size; nova/image/glance.py _extract_attributes_v2",
+		check: func(s subject) []hit {
+			size := s.VirtualSize
+			if size == nil && s.DiskFormat == "raw" {
+				size = s.Size
+			}
+			if size == nil || *size <= 0 {
+				return nil
+			}
+			const gib = 1 << 30
+			need := (*size-1)/gib + 1
+			if s.MinDisk >= need {
+				return nil
+			}
+			return []hit{{property: "min_disk", changes: []Fix{{Property: "min_disk", After: need}},
+				message: fmt.Sprintf("the disk is %d GiB and min_disk %d: flavors between the two are accepted, and the server fails on the compute node", need, s.MinDisk)}}
+		},
+	},
+	{
+		ID: "min-ram-missing", Severity: property.Info,
+		Title:     "min_ram says how much memory the system needs",
+		Why:       "With less than it needs, a server starts and then hangs or fails.",
+		Example:   "min_ram 0",
+		Mend:      "Set min_ram to what the system needs, in MiB.",
+		Reference: "nova/compute/api.py _validate_flavor_image_nostatus; osinfo-db, minimum resources",
+		check: func(s subject) []hit {
+			if s.MinRAM != 0 || !s.offered() {
+				return nil
+			}
+			h := hit{property: "min_ram", message: "min_ram is 0: servers with too little memory are not refused"}
+			if mib := s.minimumMemory(); mib > 0 {
+				h.changes = []Fix{{Property: "min_ram", After: mib}}
+				h.message += fmt.Sprintf("; %s needs %d MiB", s.osName(), mib)
+			}
+			return []hit{h}
+		},
+	},
+	{
+		ID: "minimum-negative", Severity: property.Warning,
+		Title:     "min_disk and min_ram are not negative",
+		Why:       "Glance takes negative numbers, and they mean nothing.",
+		Example:   "min_ram -1",
+		Mend:      "Set what the system needs, or 0.",
+		Reference: "glance/api/v2/images.py",
+		check: func(s subject) []hit {
+			var hits []hit
+			for name, n := range map[string]int64{"min_disk": s.MinDisk, "min_ram": s.MinRAM} {
+				if n < 0 {
+					hits = append(hits, hit{property: name, message: name + " is negative", changes: []Fix{{Property: name, After: int64(0)}}})
+				}
+			}
+			return hits
+		},
+	},
+	{
+		ID: "disk-format-unbootable", Severity: property.Error,
+		Title:     "the disk format is one that Nova's hosts can boot",
+		Why:       "Nova looks into the data before a server starts, and refuses vhd and ploop on KVM hosts.",
+		Example:   "disk_format vhd",
+		Mend:      "Convert the data (qemu-img convert -O qcow2) and upload it anew: the format of an active image cannot be changed.",
+		Reference: "nova/virt/images.py do_image_deep_inspection, fetch_to_raw",
+		check: func(s subject) []hit {
+			if !s.runsOnKVM() || !slices.Contains([]string{"vhd", "ploop"}, s.DiskFormat) {
+				return nil
+			}
+			return one("disk_format", "", s.DiskFormat+" is refused by hosts with KVM: convert the data to qcow2 or raw")
+		},
+	},
+	{
+		ID: "disk-format-of-amazon", Severity: property.Warning,
+		Title:     "ami, aki and ari are formats of the past",
+		Why:       "Nova up to 2024.2 refuses such an image once it has looked into the data.",
+		Example:   "disk_format ami",
+		Mend:      "Upload the data anew as raw or qcow2.",
+		Reference: "nova/virt/images.py do_image_deep_inspection",
+		check: func(s subject) []hit {
+			return when(s.DiskFormat == "ami" && s.runsOnKVM(), "disk_format", "", "Nova up to 2024.2 refuses ami on KVM hosts once it has looked into the data: raw is what it is")
+		},
+	},
+	{
+		ID: "disk-format-of-vmware", Severity: property.Info,
+		Title:     "images for KVM are qcow2 or raw",
+		Why:       "Every host converts vmdk, vdi and vhdx before the first boot, of vmdk only two kinds; and where the scheduler asks for the image type, no host has it.",
+		Example:   "disk_format vmdk, hypervisor_type=kvm",
+		Mend:      "Convert the data (qemu-img convert -O qcow2) and upload it anew.",
+		Reference: "nova/virt/libvirt/driver.py capabilities; [scheduler]query_placement_for_image_type_support",
+		check: func(s subject) []hit {
+			if !s.runsOnKVM() || !slices.Contains([]string{"vmdk", "vdi", "vhdx"}, s.DiskFormat) || s.DiskFormat == "vmdk" && s.value("img_hv_type") == "" && s.vmware() {
+				return nil
+			}
+			return one("disk_format", "", s.DiskFormat+" is converted on every KVM host, and finds none where the scheduler asks for the image type")
+		},
+	},
+	{
+		ID: "container-format-unread", Severity: property.Warning,
+		Title:     "the container format of a bootable image is bare",
+		Why:       "Nova's libvirt driver unpacks nothing: ova, ovf, docker and compressed fail when it looks into the data. Cinder opens compressed, VMware ova.",
+		Example:   "container_format ova",
+		Mend:      "Upload the disk that is inside as an image of its own.",
+		Reference: "nova/virt/images.py fetch_to_raw; cinder/image/image_utils.py",
+		check: func(s subject) []hit {
+			return when(s.runsOnKVM() && slices.Contains([]string{"ova", "ovf", "docker", "compressed"}, s.ContainerFormat) && !(s.ContainerFormat == "ova" && s.vmware()),
+				"container_format", "", "KVM hosts do not unpack "+s.ContainerFormat+", and refuse what they find")
+		},
+	},
+	{
+		ID: "name-contradicts-format", Severity: property.Warning,
+		Title:     "the name does not end in another disk format",
+		Why:       "One of the two is wrong; data under a wrong format is refused when a server starts.",
+		Example:   "disk.vmdk with disk_format raw",
+		Mend:      "Find out what the data is (qemu-img info), and upload it anew with the right format, or give the image another name.",
+		Reference: "nova/virt/images.py do_image_deep_inspection",
+		check: func(s subject) []hit {
+			named := formatOfName(s.Name)
+			if named == "" || s.DiskFormat == "" || named == s.DiskFormat || named == "raw" && slices.Contains([]string{"ami", "aki", "ari"}, s.DiskFormat) {
+				return nil
+			}
+			return one("disk_format", "", fmt.Sprintf("the name ends in .%s, and disk_format is %s", named, s.DiskFormat))
+		},
+	},
+	{
+		ID: "no-data", Severity: property.Error,
+		Title:     "an active image has data",
+		Why:       "No server boots from it.",
+		Example:   "status active, size 0",
+		Mend:      "Upload the image anew and delete this one. The snapshot of a server on a volume is rightly empty: it has a block_device_mapping.",
+		Reference: "nova/compute/api.py snapshot_volume_backed",
+		check: func(s subject) []hit {
+			return when(s.Status == "active" && s.Size != nil && *s.Size == 0 && !s.namesVolume(), "size", "", "the image is active and empty: no server boots from it")
+		},
+	},
+	{
+		ID: "stuck", Severity: property.Warning,
+		Title:     "an upload ends",
+		Why:       "The image never becomes active by itself, and takes room in the quota.",
+		Example:   "status saving for a week",
+		Mend:      "Delete the image and upload it anew.",
+		Reference: "glance/domain/__init__.py, image states",
+		check: func(s subject) []hit {
+			waits := slices.Contains([]string{"queued", "saving", "uploading", "importing"}, s.Status)
+			if !waits || s.now.IsZero() || s.UpdatedAt.IsZero() || s.now.Sub(s.UpdatedAt) < stuckAfter {
+				return nil
+			}
+			return one("status", "", fmt.Sprintf("%s since %s: the upload was given up", s.Status, s.UpdatedAt.UTC().Format(time.DateOnly)))
+		},
+	},
+	{
+		ID: "killed", Severity: property.Warning,
+		Title:     "an image is usable or gone",
+		Why:       "Its upload failed, or it is being deleted and was not.",
+		Example:   "status killed",
+		Mend:      "Delete the image.",
+		Reference: "glance/domain/__init__.py, image states",
+		check: func(s subject) []hit {
+			return when(s.Status == "killed" || s.Status == "pending_delete", "status", "", s.Status+": nobody can use the image")
+		},
+	},
+	{
+		ID: "no-hash", Severity: property.Warning,
+		Title:     "an image has a hash of its data",
+		Why:       "Nobody can tell whether the data is what was uploaded. Glance since Rocky computes one for every upload.",
+		Example:   "an active image without checksum and os_hash_value",
+		Mend:      "Upload the data anew.",
+		Reference: "glance/location.py set_data",
+		check: func(s subject) []hit {
+			return when(s.hasData() && s.HashValue == "" && s.Checksum == "", "os_hash_algo", "", "there is no hash of the data, so nobody can tell whether it is whole")
+		},
+	},
+	{
+		ID: "weak-hash", Severity: property.Info,
+		Title:     "the hash of the data is a strong one",
+		Why:       "MD5 finds accidents only: another file can be made with the same one.",
+		Example:   "checksum without os_hash_value",
+		Mend:      "Upload the data anew: Glance since Rocky computes SHA-512.",
+		Reference: "glance/location.py set_data; glance-api.conf hashing_algorithm",
+		check: func(s subject) []hit {
+			weak := s.HashValue == "" && s.Checksum != "" || slices.Contains([]string{"md5", "sha1"}, strings.ToLower(s.HashAlgo))
+			return when(s.hasData() && weak, "os_hash_algo", "", "the only hash of the data is a weak one (MD5 or SHA-1)")
+		},
+	},
+	{
+		ID: "snapshot-carries-server", Severity: property.Info,
+		Title:     "a snapshot that is offered as an image has lost its server's marks",
+		Why:       "They name a server, a user and an image that others do not have; base_image_ref counts in the image's place.",
+		Example:   "image_type=snapshot, instance_uuid=ID",
+		Mend:      "Remove the left-over properties (migrate-virtio offers it for Windows), where the image is more than a backup.",
+		Reference: "nova/compute/utils.py create_image",
+		check: func(s subject) []hit {
+			if !s.snapshot() || !s.has("instance_uuid") {
+				return nil
+			}
+			h := hit{property: "instance_uuid", message: "the snapshot still names the server that it was made of"}
+			if s.Visibility == "public" || s.Visibility == "community" {
+				h.severity, h.weighed = property.Warning, true
+				h.message += ", and others can see it"
+			}
+			return []hit{h}
+		},
+	},
+	{
+		ID: "stale-block-device-mapping", Severity: property.Warning,
+		Title:     "block_device_mapping belongs to the snapshot of a server on a volume",
+		Why:       "It names volume snapshots of one cloud; where they are gone, or the image has data of its own, servers fail or boot something else.",
+		Example:   "block_device_mapping on an image with data",
+		Mend:      "Remove block_device_mapping, bdm_v2 and root_device_name, if the data of the image is what is to be booted.",
+		Reference: "nova/compute/api.py _get_image_defined_bdms",
+		check: func(s subject) []hit {
+			return when(s.hasData() && s.namesVolume(), "block_device_mapping", "",
+				"the image has data of its own, and Nova boots the volume snapshots that block_device_mapping names instead")
+		},
+	},
+	{
+		ID: "no-description", Severity: property.Info,
+		Title:     "an image says what it is",
+		Why:       "Users choose by name alone.",
+		Example:   "neither description nor image_description",
+		Mend:      "glance-profile apply --property description=TEXT IMAGE.",
+		Reference: "Glance's useful image properties; SCS-0102",
+		check: func(s subject) []hit {
+			return when(s.offered() && !s.snapshot() && !s.hasAny("description", "image_description"), "description", "", "there is no description")
+		},
+	},
+	{
+		ID: "snapshots-impossible", Severity: property.Warning,
+		Title:     "an image has room for the properties of its snapshots",
+		Why:       "A snapshot inherits all properties and Nova adds up to twenty, and Glance takes 128: above 105 the snapshot fails.",
+		Example:   "110 properties",
+		Mend:      "Remove some.",
+		Reference: "glance/quota/__init__.py; nova/compute/utils.py create_image",
+		check: func(s subject) []hit {
+			n := len(s.Properties)
+			return when(n > 105 && n <= 128, "", "", "the image has "+strconv.Itoa(n)+" properties: its servers cannot be snapshotted, since Nova adds up to twenty and Glance takes 128")
+		},
+	},
+	{
+		ID: "converted-on-ceph", Severity: property.Info,
+		Title:     "images in Ceph are raw",
+		Why:       "Nova and Cinder clone only raw images; others are downloaded and converted each time.",
+		Example:   "stores ceph, disk_format qcow2",
+		Mend:      "Convert the data (qemu-img convert -O raw) and upload it anew.",
+		Reference: "nova/virt/libvirt/imagebackend.py Rbd.clone; cinder/volume/drivers/rbd.py",
+		check: func(s subject) []hit {
+			stores, _ := s.Extra["stores"].(string)
+			inCeph := slices.ContainsFunc(strings.Split(stores, ","), func(store string) bool {
+				return strings.Contains(store, "ceph") || strings.Contains(store, "rbd")
+			})
+			return when(inCeph && s.hasData() && !slices.Contains([]string{"raw", "iso", "aki", "ari"}, s.DiskFormat), "disk_format", "",
+				"the image is in Ceph, which clones raw images only: this one is downloaded and converted for every server and volume")
+		},
+	},
+}
+
+// offered reports an image that stands ready to be booted from: it is active, and
+// neither a kernel nor a ramdisk.
+func (s subject) offered() bool {
+	return s.Status == "active" && !slices.Contains([]string{"aki", "ari"}, s.DiskFormat)
+}
+
+// hasData reports an active image that is not empty.
+func (s subject) hasData() bool { return s.Status == "active" && s.Size != nil && *s.Size > 0 }
+
+// snapshot reports an image that Nova made of a server.
+func (s subject) snapshot() bool {
+	return s.Properties["image_type"] == "snapshot" || s.Properties["image_type"] == "backup"
+}
+
+// namesVolume reports an image that stands for volumes: it has a
+// block_device_mapping that is not empty.
+func (s subject) namesVolume() bool {
+	mapping := strings.TrimSpace(s.Properties["block_device_mapping"])
+	return mapping != "" && mapping != "[]"
+}
+
+// vmware reports an image with properties for VMware.
+func (s subject) vmware() bool {
+	for name := range s.Properties {
+		if strings.HasPrefix(name, "vmware_") {
+			return true
+		}
+	}
+	return false
+}
+
+// minimumMemory is what the system needs at least, in MiB; 0 where it is not
+// known.
+func (s subject) minimumMemory() int64 {
+	if s.os == nil {
+		return 0
+	}
+	var bytes int64
+	for _, r := range s.os.Minimum {
+		if r.Architecture == s.architecture() || r.Architecture == "all" && bytes == 0 {
+			bytes = r.Memory
+		}
+	}
+	return (bytes + 1<<20 - 1) >> 20
+}
+
+// formatOfName is the disk format that a name ends in, or "".
+func formatOfName(name string) string {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return ""
+	}
+	switch ending := strings.ToLower(name[i+1:]); ending {
+	case "qcow2", "raw", "vmdk", "vdi", "vhdx", "vhd", "iso":
+		return ending
+	}
+	return ""
+}
