@@ -1,32 +1,27 @@
 package profiles
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 
 	"glance-profile/internal/property"
 	"glance-profile/internal/spelling"
+	"glance-profile/internal/yamlfile"
 )
 
-// Bounds of a profile file: far above what a profile needs, and low enough that
-// no file can keep the YAML parser busy (65,000 open brackets take it half a
-// minute).
+// Bounds of a profile file.
 const (
 	maxFileBytes = 64 << 10
-	maxNesting   = 8
 	// maxProperties is Glance's own bound on the custom properties of one image
 	// (glance/common/config.py, image_property_quota).
 	maxProperties = 128
 )
+
+var kind = yamlfile.Kind{Name: "profile", Bytes: maxFileBytes, Nesting: 8}
 
 // The keys of a profile file, as a person finds them in the documentation.
 var profileKeys = []string{"name", "summary", "extends", "match", "properties", "optional", "requires", "notes"}
@@ -182,74 +177,19 @@ func isName(text string) bool {
 
 // document parses the text and returns its one mapping, or nil with a problem.
 func (r *reader) document(data []byte) *ast.MappingNode {
-	if len(data) > maxFileBytes {
-		r.errorf(1, "larger than %d KiB, which no profile is", maxFileBytes>>10)
+	node, fault := kind.Parse(data)
+	if fault != nil {
+		r.errorf(fault.Line, "%s", fault.Message)
 		return nil
 	}
-	// The parser counts lines wrongly after a block of text with CRLF.
-	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
-	if !utf8.ValidString(text) {
-		r.errorf(1, "not UTF-8 text")
-		return nil
-	}
-	if line := nestedTooDeep(text); line > 0 {
-		r.errorf(line, "nested deeper than a profile is")
-		return nil
-	}
-	file, err := parser.ParseBytes([]byte(text), 0)
-	if err != nil {
-		var located interface {
-			GetToken() *token.Token
-			GetMessage() string
-		}
-		if errors.As(err, &located) && located.GetToken() != nil {
-			r.errorf(located.GetToken().Position.Line, "%s", located.GetMessage())
-		} else {
-			r.errorf(1, "not YAML: %v", err)
-		}
-		return nil
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+	body, ok := node.(*ast.MappingNode)
+	switch {
+	case node == nil:
 		r.errorf(1, "the file is empty")
-		return nil
-	}
-	if len(file.Docs) > 1 {
-		line := 1
-		if start := file.Docs[1].Start; start != nil {
-			line = start.Position.Line
-		}
-		r.errorf(line, "a second document: one profile a file")
-		return nil
-	}
-	body, ok := file.Docs[0].Body.(*ast.MappingNode)
-	if !ok {
-		r.errorf(lineOf(file.Docs[0].Body), "not a profile: want %s: …", strings.Join(profileKeys, ": …, "))
-		return nil
+	case !ok:
+		r.errorf(yamlfile.LineOf(node), "not a profile: want %s: …", strings.Join(profileKeys, ": …, "))
 	}
 	return body
-}
-
-// nestedTooDeep returns the line where lists or maps are opened inside each
-// other more often than maxNesting, or 0.
-func nestedTooDeep(text string) int {
-	depth, dashes := 0, 0
-	for _, t := range lexer.Tokenize(text) {
-		if t.Type != token.SequenceEntryType {
-			dashes = 0
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			depth++
-		case token.SequenceEndType, token.MappingEndType:
-			depth--
-		case token.SequenceEntryType:
-			dashes++
-		}
-		if depth > maxNesting || dashes > maxNesting {
-			return t.Position.Line
-		}
-	}
-	return 0
 }
 
 // member is one "name: value" of a mapping.
@@ -265,8 +205,8 @@ func (r *reader) members(m *ast.MappingNode, known []string) []member {
 	var list []member
 	seen := map[string]int{}
 	for _, v := range m.Values {
-		line := lineOf(v.Key)
-		name, ok := scalar(v.Key)
+		line := yamlfile.LineOf(v.Key)
+		name, ok := yamlfile.Literal(v.Key)
 		switch {
 		case !ok:
 			r.errorf(line, "only plain names can be keys")
@@ -275,7 +215,7 @@ func (r *reader) members(m *ast.MappingNode, known []string) []member {
 			r.errorf(line, "the key %s holds a control character", spelling.Quote(name))
 			continue
 		case known != nil && !slices.Contains(known, name):
-			r.errorf(line, "unknown key %s%s; the keys here are %s", spelling.Quote(name), didYouMean(name, known), strings.Join(known, ", "))
+			r.errorf(line, "unknown key %s%s; the keys here are %s", spelling.Quote(name), spelling.Hint(name, known), strings.Join(known, ", "))
 			continue
 		case seen[name] > 0:
 			r.errorf(line, "%s is set in line %d already", name, seen[name])
@@ -300,42 +240,14 @@ func (r *reader) text(m member) string {
 	return strings.TrimRight(text, "\n")
 }
 
-// scalar is like the function of that name, and says what is wrong.
+// scalar returns the literal text of a node, and says what is wrong.
 func (r *reader) scalar(n ast.Node, what string) (string, bool) {
-	line := lineOf(n)
-	switch n.(type) {
-	case *ast.NullNode:
-		r.errorf(line, `%s: no value (an empty text is written "")`, what)
+	text, fault := yamlfile.Text(n, what)
+	if fault != nil {
+		r.errorf(fault.Line, "%s", fault.Message)
 		return "", false
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
-		r.errorf(line, "%s: anchors, aliases and tags are not read here: write the text", what)
-		return "", false
-	}
-	text, ok := scalar(n)
-	if !ok {
-		r.errorf(line, "%s: a text is wanted, not a list or map", what)
-		return "", false
-	}
-	for _, c := range text {
-		if unicode.IsControl(c) && c != '\n' && c != '\t' {
-			r.errorf(line, "%s: holds the control character %U", what, c)
-			return "", false
-		}
 	}
 	return text, true
-}
-
-// scalar returns the literal text of a scalar node.
-func scalar(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
 }
 
 // names reads a list of names, each of them once.
@@ -352,10 +264,10 @@ func (r *reader) names(m member) []located {
 			continue
 		}
 		if slices.ContainsFunc(list, func(l located) bool { return l.name == name }) {
-			r.errorf(lineOf(n), "%s: %s is there twice", m.name, spelling.Quote(name))
+			r.errorf(yamlfile.LineOf(n), "%s: %s is there twice", m.name, spelling.Quote(name))
 			continue
 		}
-		list = append(list, located{name, lineOf(n)})
+		list = append(list, located{name, yamlfile.LineOf(n)})
 	}
 	return list
 }
@@ -426,12 +338,4 @@ func (r *reader) sourced(m member, body *ast.MappingNode) (entry, bool) {
 		r.errorf(m.line, "%s: value is missing", m.name)
 	}
 	return e, len(r.problems) == before
-}
-
-// lineOf returns the line on which a node starts.
-func lineOf(n ast.Node) int {
-	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
-		return 1
-	}
-	return n.GetToken().Position.Line
 }

@@ -242,7 +242,7 @@ func (s *Set) get(name string) (*definition, error) {
 	if d := s.byName[name]; d != nil {
 		return d, nil
 	}
-	hint := didYouMean(name, s.names())
+	hint := spelling.Hint(name, s.names())
 	if hint == "" {
 		hint = "; there are " + strings.Join(s.names(), ", ")
 	}
@@ -295,20 +295,4 @@ func (d *definition) profile() Profile {
 		p.Match[key] = slices.Clone(values)
 	}
 	return p
-}
-
-// didYouMean returns a hint with the known names that are spelled like name,
-// or "".
-func didYouMean(name string, known []string) string {
-	var near []string
-	for _, k := range known {
-		limit := 1 + len(k)/5
-		if spelling.Distance(strings.ToLower(name), k, limit) <= limit || len(name) > 2 && strings.Contains(k, strings.ToLower(name)) {
-			near = append(near, k)
-		}
-	}
-	if len(near) == 0 || len(near) > 5 {
-		return ""
-	}
-	return "; meant is perhaps " + strings.Join(near, " or ")
 }

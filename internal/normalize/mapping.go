@@ -1,21 +1,17 @@
 package normalize
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 
 	"glance-profile/internal/property"
 	"glance-profile/internal/spelling"
+	"glance-profile/internal/yamlfile"
 )
 
 // Map is an operator's own aliases: for each property, texts that its images
@@ -44,12 +40,7 @@ type mapping struct {
 	line  int
 }
 
-// maxMapBytes and maxMapNesting bound a map, so that no file can keep the
-// parser busy.
-const (
-	maxMapBytes   = 1 << 20
-	maxMapNesting = 4
-)
+var mapKind = yamlfile.Kind{Name: "map", Bytes: 1 << 20, Nesting: 4}
 
 // ParseMap reads a map. Errors name the file and the line.
 func ParseMap(file string, data []byte) (*Map, error) {
@@ -60,7 +51,7 @@ func ParseMap(file string, data []byte) (*Map, error) {
 	}
 	for _, v := range body.Values {
 		name, ok := literal(v.Key)
-		line := lineOf(v.Key)
+		line := yamlfile.LineOf(v.Key)
 		if !ok {
 			return nil, m.errorf(line, "the name of a property is wanted")
 		}
@@ -85,7 +76,7 @@ func ParseMap(file string, data []byte) (*Map, error) {
 func (m *Map) property(name string, aliases *ast.MappingNode) error {
 	m.entries[name], m.targets[name] = map[string]mapping{}, map[string]bool{}
 	for _, v := range aliases.Values {
-		line := lineOf(v.Key)
+		line := yamlfile.LineOf(v.Key)
 		from, ok := literal(v.Key)
 		if !ok {
 			return m.errorf(line, "%s: a text is wanted on the left", spelling.Quote(name))
@@ -122,79 +113,25 @@ func (m *Map) errorf(line int, format string, args ...any) error {
 
 // document parses the text and returns its one mapping; nil if it is empty.
 func (m *Map) document(data []byte) (*ast.MappingNode, error) {
-	if len(data) > maxMapBytes {
-		return nil, m.errorf(1, "larger than %d MiB", maxMapBytes>>20)
+	node, fault := mapKind.Parse(data)
+	if fault != nil {
+		return nil, m.errorf(fault.Line, "%s", fault.Message)
 	}
-	// The parser counts lines wrongly after a block of text with CRLF.
-	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
-	if !utf8.ValidString(text) {
-		return nil, m.errorf(1, "not UTF-8 text")
-	}
-	depth := 0
-	for _, t := range lexer.Tokenize(text) {
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			depth++
-		case token.SequenceEndType, token.MappingEndType:
-			depth--
-		case token.SequenceEntryType:
-			return nil, m.errorf(t.Position.Line, "a list, where a map is wanted")
-		}
-		if depth > maxMapNesting {
-			return nil, m.errorf(t.Position.Line, "nested deeper than a map is")
-		}
-	}
-	file, err := parser.ParseBytes([]byte(text), 0)
-	if err != nil {
-		var located interface {
-			GetToken() *token.Token
-			GetMessage() string
-		}
-		if errors.As(err, &located) && located.GetToken() != nil {
-			message, _, _ := strings.Cut(located.GetMessage(), "\n")
-			return nil, m.errorf(located.GetToken().Position.Line, "%s", message)
-		}
-		return nil, m.errorf(1, "not YAML")
-	}
-	var body ast.Node
-	for _, doc := range file.Docs {
-		if doc.Body == nil || doc.Body.Type() == ast.CommentType || doc.Body.Type() == ast.NullType {
-			continue
-		}
-		if body != nil {
-			return nil, m.errorf(lineOf(doc.Body), "a second document")
-		}
-		body = doc.Body
-	}
-	if body == nil {
-		return nil, nil
-	}
-	mapping, ok := body.(*ast.MappingNode)
-	if !ok {
-		return nil, m.errorf(lineOf(body), "a map is wanted, such as os_distro: {our-ubuntu: ubuntu}")
+	mapping, ok := node.(*ast.MappingNode)
+	if node != nil && !ok {
+		return nil, m.errorf(yamlfile.LineOf(node), "a map is wanted, such as os_distro: {our-ubuntu: ubuntu}")
 	}
 	return mapping, nil
 }
 
-// literal returns the text of a scalar as it is written: 24.10 is not the
-// number 24.1.
+// literal returns the text of a scalar as it is written, without the line ends
+// of a block.
 func literal(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return strings.TrimRight(n.Value.Value, "\n"), true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, true
+	text, ok := yamlfile.Literal(n)
+	if _, block := n.(*ast.LiteralNode); block {
+		text = strings.TrimRight(text, "\n")
 	}
-	return "", false
-}
-
-func lineOf(n ast.Node) int {
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		return t.Position.Line
-	}
-	return 1
+	return text, ok
 }
 
 func fold(text string) string { return strings.ToLower(strings.TrimSpace(text)) }

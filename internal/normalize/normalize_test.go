@@ -319,7 +319,7 @@ func TestMapSettles(t *testing.T) {
 
 func TestParseMapSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"- a\n":                                     "map.yaml:1: a list",
+		"- a\n":                                     "map.yaml:1: a map is wanted",
 		"os_distro: ubuntu\n":                       `map.yaml:1: "os_distro": a map is wanted`,
 		"os_distro:\n  a: [b]\n":                    `map.yaml:2: "os_distro": "a": a text is wanted on the right`,
 		"os_distro:\n  a: b\n  A: c\n":              `map.yaml:3: "os_distro": "A" stands in line 2 already`,
@@ -328,7 +328,7 @@ func TestParseMapSaysWhatIsWrong(t *testing.T) {
 		"os_type:\n  unix: bsd\n":                   `map.yaml:2: "os_type": "bsd" is not accepted`,
 		"hw_disk_bus: {a: b}\n":                     `map.yaml:1: "hw_disk_bus": "b" is not accepted`,
 		"a: {b: c\n":                                "map.yaml:1: ",
-		"a: {b: c}\n---\nd: {e: f}\n":               "map.yaml:3: a second document",
+		"a: {b: c}\n---\nd: {e: f}\n":               "map.yaml:2: a second document",
 		"text\n":                                    "map.yaml:1: a map is wanted",
 		"\xff":                                      "map.yaml:1: not UTF-8 text",
 		"a: {b: {c: {d: {e: {f: g}}}}}\n":           "map.yaml:1: nested deeper",

@@ -22,6 +22,7 @@ type seen struct {
 	at       audit.Location
 	id, name string
 	value    string // of the property that the finding will be about
+	hidden   bool
 	due      time.Time
 }
 
@@ -131,11 +132,16 @@ func (r *renewal) outdated(s seen) audit.Finding {
 		shown(name), spelling.Quote(s.value), s.due.AddDate(0, 0, -1).Format(time.DateOnly)))
 }
 
-// names returns the names that an image's replacement can have.
-func names(name string) []string {
-	all := []string{name}
-	if i := strings.LastIndexByte(name, ' '); i > 0 {
-		all = append(all, strings.TrimRight(name[:i], " "))
+// successors returns the names that an image's replacement can have: that of
+// the image without its last word, and its own if the image is hidden. Two that
+// can both be seen under one name cannot be told apart.
+func (s seen) successors() []string {
+	var all []string
+	if s.hidden {
+		all = append(all, s.name)
+	}
+	if i := strings.LastIndexByte(s.name, ' '); i > 0 {
+		all = append(all, strings.TrimRight(s.name[:i], " "))
 	}
 	return all
 }
@@ -187,7 +193,7 @@ func (c *catalogue) addRenewal(r *renewal, at audit.Location, img image.Image, n
 	}
 	if matches(r.when, img) {
 		values, _ := selection.Values(img, cmp.Or(r.property, r.since[0]))
-		c.old = append(c.old, seen{at: at, id: img.ID, name: img.Name, value: strings.Join(values, ","), due: due})
+		c.old = append(c.old, seen{at: at, id: img.ID, name: img.Name, value: strings.Join(values, ","), hidden: img.Hidden, due: due})
 	}
 }
 
@@ -218,7 +224,7 @@ func (c *catalogue) collectUnique(r *uniqueness, found func(seen, audit.Finding)
 func (c *catalogue) collectRenewal(r *renewal, found func(seen, audit.Finding)) {
 	slices.SortFunc(c.old, compareSeen)
 	for _, s := range c.old {
-		if !slices.ContainsFunc(names(s.name), func(name string) bool { _, ok := c.fresh[named{s.at, name}]; return ok }) {
+		if !slices.ContainsFunc(s.successors(), func(name string) bool { _, ok := c.fresh[named{s.at, name}]; return ok }) {
 			found(s, r.outdated(s))
 		}
 	}

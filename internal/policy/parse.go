@@ -72,7 +72,8 @@ type reader struct {
 }
 
 func (r *reader) errorf(line int, format string, args ...any) {
-	r.problems = append(r.problems, &Problem{r.file, line, fmt.Sprintf(format, args...)})
+	message := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ") // regexp quotes patterns as they are
+	r.problems = append(r.problems, &Problem{r.file, line, message})
 }
 
 var (
@@ -226,9 +227,15 @@ func (r *reader) members(m *ast.MappingNode, known []string) []member {
 	return list
 }
 
+// literal returns a text as it is written, without the line ends of a block.
+func literal(m member) (string, *yamlfile.Error) {
+	text, fault := yamlfile.Text(m.value, m.name)
+	return strings.TrimRight(text, "\n"), fault
+}
+
 // text reads a text that is not empty; "" is a problem noted.
 func (r *reader) text(m member) string {
-	text, fault := yamlfile.Text(m.value, m.name)
+	text, fault := literal(m)
 	switch {
 	case fault != nil:
 		r.errorf(fault.Line, "%s", fault.Message)
@@ -279,7 +286,7 @@ func (r *reader) texts(m member) []member {
 func (r *reader) plain(m member) []string {
 	var list []string
 	for _, sub := range r.texts(m) {
-		text, _ := yamlfile.Text(sub.value, m.name)
+		text, _ := literal(sub)
 		list = append(list, text)
 	}
 	return list
@@ -360,7 +367,7 @@ func (r *reader) globs(m member) []glob {
 func (r *reader) conditions(m member) []selection.Expr {
 	var list []selection.Expr
 	for _, sub := range r.texts(m) {
-		text, _ := yamlfile.Text(sub.value, m.name)
+		text, _ := literal(sub)
 		if len(text) > maxExpr {
 			r.errorf(sub.line, "%s: longer than %d bytes", m.name, maxExpr)
 			continue

@@ -7,7 +7,7 @@
 //	extends: default                 # an embedded policy; without it, all rules as they are
 //	where: [visibility=public]       # which images are judged, others have no findings
 //	select: ["*"]                    # the rules that count, by id or glob
-//	deselect: ["*-needs-q35"]        # the ones among them that do not
+//	deselect: ["*-needs-uefi"]        # the ones among them that do not
 //	levels: {warning: error}         # what a severity becomes, for all rules
 //	severity:                        # what the findings of single rules are
 //	  no-effect: error
@@ -56,11 +56,10 @@
 // Where one value alone is fine, a finding proposes it; under forbid without
 // when, it proposes to remove the property. With fix: false it does not.
 //
-// fresh finds images that are older than they promise, in whole days of UTC. An
-// image of the same name, or of its name without the
-// last word (a build date), that is visible and not too old itself, is its
-// replacement, and then nothing is wrong with it. Unique and fresh compare the
-// images of one cloud and region.
+// fresh finds images that are older than they promise, in whole days of UTC,
+// and that nothing has replaced: a visible image that is not too old itself, of
+// the same name without its last word (a build date), or, for a hidden image, of
+// the same name. Unique and fresh compare the images of one cloud and region.
 //
 // What a policy extends stays as it is but for this: where, and select together
 // with deselect, take the place of the base's; deselect without select adds to
@@ -213,7 +212,7 @@ func (p *Policy) Rules() []audit.Rule {
 	var rules []audit.Rule
 	for _, d := range p.demands() {
 		if p.selected(d.id) {
-			rules = append(rules, audit.Rule{ID: d.id, Severity: p.demanded(d), Title: d.title, Why: d.why, Reference: d.reference})
+			rules = append(rules, audit.Rule{ID: d.id, Kind: audit.OnPolicy, Severity: p.demanded(d), Title: d.title, Why: d.why, Reference: d.reference})
 		}
 	}
 	slices.SortFunc(rules, func(a, b audit.Rule) int { return strings.Compare(a.ID, b.ID) })

@@ -20,7 +20,8 @@ type Run struct {
 	now time.Time
 
 	mu      sync.Mutex
-	hits    []int // by ignore
+	outside map[named]struct{} // by id: images that where leaves out
+	hits    []int              // by ignore
 	ignored int
 	unique  []catalogue
 	renewed []catalogue
@@ -39,6 +40,12 @@ func (p *Policy) Run(now time.Time) *Run {
 func (r *Run) Judge(at audit.Location, img image.Image, found []audit.Finding) []audit.Finding {
 	p := r.p
 	if !matches(p.where, img) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.outside == nil {
+			r.outside = map[named]struct{}{}
+		}
+		r.outside[named{at, img.ID}] = struct{}{}
 		return nil
 	}
 	var findings []audit.Finding
@@ -122,6 +129,24 @@ func (r *Run) ignores(id, name string, f audit.Finding) bool {
 }
 
 func (e *ignore) expired(now time.Time) bool { return !e.expires.IsZero() && !now.Before(e.expires) }
+
+// Catalog returns what the policy leaves of findings on a catalog as a whole, in
+// their order, once Judge has seen its images: a new slice.
+func (r *Run) Catalog(at audit.Location, found []audit.CatalogFinding) []audit.CatalogFinding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var left []audit.CatalogFinding
+	for _, f := range found {
+		if _, outside := r.outside[named{at, f.ID}]; outside || !r.p.selected(f.Rule) {
+			continue
+		}
+		f.Severity = r.p.weigh(f.Rule, f.Severity)
+		if !r.ignores(f.ID, f.Name, f.Finding) {
+			left = append(left, f)
+		}
+	}
+	return left
+}
 
 // Stale is an ignore that is of no use any more.
 type Stale struct {

@@ -117,8 +117,8 @@ func Literal(n ast.Node) (string, bool) {
 }
 
 // Text is like Literal, for a text that messages will quote: it has no control
-// characters but line ends and tabs, and what else stands there has a reason.
-// The line ends of a block are cut off.
+// characters but line ends and tabs, and the error says what stands there
+// instead.
 func Text(n ast.Node, what string) (string, *Error) {
 	line := LineOf(n)
 	switch n.(type) {
@@ -136,7 +136,7 @@ func Text(n ast.Node, what string) (string, *Error) {
 			return "", errorf(line, "%s: holds the control character %U", what, c)
 		}
 	}
-	return strings.TrimRight(text, "\n"), nil
+	return text, nil
 }
 
 // LineOf returns the line on which a node starts.
