@@ -302,16 +302,12 @@ func (a *auditing) found(from property.Severity) bool {
 // catalogFindings are those on all images of a place, image by image.
 func (a *auditing) catalogFindings(at audit.Location, catalog *audit.Catalog) []audit.Result {
 	var results []audit.Result
-	for _, f := range catalog.Findings() {
-		weighed := a.run.Weigh(f.ID, f.Name, []audit.Finding{f.Finding})
-		if len(weighed) == 0 {
-			continue
+	for _, f := range a.run.Catalog(at, catalog.Findings()) {
+		if last := len(results) - 1; last < 0 || results[last].ID != f.ID || results[last].Name != f.Name {
+			results = append(results, audit.Result{Location: at, ID: f.ID, Name: f.Name})
 		}
-		if last := len(results) - 1; last >= 0 && results[last].ID == f.ID && results[last].Name == f.Name {
-			results[last].Findings = append(results[last].Findings, weighed...)
-			continue
-		}
-		results = append(results, audit.Result{Location: at, ID: f.ID, Name: f.Name, Findings: weighed})
+		result := &results[len(results)-1]
+		result.Findings = append(result.Findings, f.Finding)
 	}
 	return results
 }

@@ -106,13 +106,12 @@ func (f *fixing) prepare(at audit.Location, images []image.Image) {
 	f.at = at
 	var catalog audit.Catalog
 	for _, img := range images {
-		if f.run.Judges(img) {
-			catalog.Add(img)
-		}
+		f.run.Judge(at, img, nil) // so that the policy knows which are its own
+		catalog.Add(img)
 	}
 	f.catalog = map[string][]audit.Finding{}
-	for _, c := range catalog.Findings() {
-		f.catalog[c.ID] = append(f.catalog[c.ID], f.run.Weigh(c.ID, c.Name, []audit.Finding{c.Finding})...)
+	for _, c := range f.run.Catalog(at, catalog.Findings()) {
+		f.catalog[c.ID] = append(f.catalog[c.ID], c.Finding)
 	}
 }
 

@@ -143,9 +143,7 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 	at, catalog := p.location(), &audit.Catalog{}
 	line := newJudges(c.Context, func(img image.Image) audit.Result { return a.judge(at, img) }, func(img image.Image, result audit.Result) error {
 		a.judged++
-		if a.run.Judges(img) {
-			catalog.Add(img)
-		}
+		catalog.Add(img)
 		return a.take(result)
 	})
 	if p.saved() {

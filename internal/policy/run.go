@@ -89,25 +89,6 @@ func (r *Run) Judge(at audit.Location, img image.Image, found []audit.Finding) [
 	return findings
 }
 
-// Judges reports whether the policy is for an image; of others it says nothing.
-func (r *Run) Judges(img image.Image) bool { return matches(r.p.where, img) }
-
-// Weigh is Judge for findings that were made after their image had been seen,
-// among others: what the policy leaves of them.
-func (r *Run) Weigh(id, name string, found []audit.Finding) []audit.Finding {
-	var findings []audit.Finding
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, f := range found {
-		f.Severity = r.p.weigh(f.Rule, f.Severity)
-		if r.p.selected(f.Rule) && !r.ignores(id, name, f) {
-			findings = append(findings, f)
-		}
-	}
-	slices.SortStableFunc(findings, worstFirst)
-	return findings
-}
-
 func worstFirst(a, b audit.Finding) int {
 	return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Property, b.Property), strings.Compare(a.Rule, b.Rule))
 }
