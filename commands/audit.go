@@ -193,7 +193,7 @@ func runAudit(c *cli.Context, env *Env) error {
 		return asUsage(err)
 	}
 	a := &auditing{o: o, auditor: o.auditor(), run: o.policy.Run(o.now), add: r.Add, plain: q.All && len(q.Where) == 0}
-	return a.report(c, env, places, q, r)
+	return a.report(c, env, logIn(c, env, places), q, r)
 }
 
 // report judges the images of all places and closes the report, whatever comes
@@ -299,15 +299,12 @@ func (a *auditing) found(from property.Severity) bool {
 	return false
 }
 
-// catalogFindings are those on all images of a place, image by image.
-func (a *auditing) catalogFindings(at audit.Location, catalog *audit.Catalog) []audit.Result {
-	var results []audit.Result
-	for _, f := range a.run.Catalog(at, catalog.Findings()) {
-		if last := len(results) - 1; last < 0 || results[last].ID != f.ID || results[last].Name != f.Name {
-			results = append(results, audit.Result{Location: at, ID: f.ID, Name: f.Name})
+// takeCatalog hands on what the rules on all images of a place find.
+func (a *auditing) takeCatalog(at audit.Location, catalog *audit.Catalog) error {
+	for f := range a.run.Catalog(at, catalog.Findings()) {
+		if err := a.take(audit.Result{Location: at, ID: f.ID, Name: f.Name, Findings: []audit.Finding{f.Finding}}); err != nil {
+			return err
 		}
-		result := &results[len(results)-1]
-		result.Findings = append(result.Findings, f.Finding)
 	}
-	return results
+	return nil
 }

@@ -110,7 +110,7 @@ func (f *fixing) prepare(at audit.Location, images []image.Image) {
 		catalog.Add(img)
 	}
 	f.catalog = map[string][]audit.Finding{}
-	for _, c := range f.run.Catalog(at, catalog.Findings()) {
+	for c := range f.run.Catalog(at, catalog.Findings()) {
 		f.catalog[c.ID] = append(f.catalog[c.ID], c.Finding)
 	}
 }

@@ -164,10 +164,8 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 	if judgeErr := line.close(); judgeErr != nil {
 		err = judgeErr // it is why the reading ended
 	}
-	for _, result := range a.catalogFindings(at, catalog) {
-		if err := a.take(result); err != nil {
-			return missing, err
-		}
+	if catalogErr := a.takeCatalog(at, catalog); catalogErr != nil {
+		return missing, catalogErr
 	}
 	return missing, err
 }

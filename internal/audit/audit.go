@@ -15,6 +15,7 @@ import (
 
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/image"
+	"glance-profile/internal/memo"
 	"glance-profile/internal/normalize"
 	"glance-profile/internal/osinfo"
 	"glance-profile/internal/property"
@@ -88,8 +89,10 @@ type Options struct {
 type Auditor struct {
 	o          Options
 	nova       property.Nova
+	judge      *property.Judge
 	rules      []Rule
 	normalizer func() *normalize.Normalizer // made when it is first needed
+	machines   memo.Of[[]Finding]           // by all that a machine is made of
 	systems    map[system]osinfo.OS
 	shortIDs   map[string]bool
 	references map[string]string // of value rules, for findings without one
@@ -101,6 +104,7 @@ func New(o Options) *Auditor {
 		o.DB = osinfo.Builtin()
 	}
 	a := &Auditor{o: o, nova: property.Nova(o.Nova.Major()), rules: imageRules()}
+	a.judge = property.NewJudge(a.nova)
 	a.normalizer = sync.OnceValue(func() *normalize.Normalizer {
 		n, err := normalize.New(normalize.Options{DB: o.DB, Infer: true})
 		if err != nil {

@@ -3,8 +3,10 @@ package audit
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"hash"
+	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -52,66 +54,75 @@ var catalogRules = [...]Rule{
 }
 
 // Catalog gathers what the rules on all images of one cloud need to know of
-// each. The zero value is an empty catalog. It keeps some 400 bytes an image.
+// each. The zero value is an empty catalog. It keeps some 300 bytes an image.
 type Catalog struct {
-	seen map[string]bool
-	all  []entry
+	seen  map[string]bool
+	texts map[string]string // those that many images share, once
+	all   []entry
 }
 
 // entry is an image as the rules on a catalog know it.
 type entry struct {
 	id, name, owner, visibility string
-	generic                     string // which generic image it is, "" for none
 	os                          string // which system it says it holds
-	data                        string // its hash; "" for none
-	properties                  [8]byte
-	hidden, active              bool
+	data                        digest // of its hash; zero for none
+	properties                  digest
+	generic, shown              bool // os_purpose=generic for everybody; active and not hidden
 	created                     time.Time
-	number                      int // in the order of Add
 }
 
-// maxNamed is how many other images a message names.
-const maxNamed = 3
+type digest [16]byte
 
 // Add takes an image up. One that was added before is left out.
 func (c *Catalog) Add(img image.Image) {
 	if c.seen == nil {
-		c.seen = map[string]bool{}
+		c.seen, c.texts = map[string]bool{}, map[string]string{}
 	}
+	e := entry{id: strings.Clone(img.ID)}
 	if img.ID != "" {
-		if c.seen[img.ID] {
+		if c.seen[e.id] {
 			return
 		}
-		c.seen[img.ID] = true
+		c.seen[e.id] = true
 	}
 	p := img.Properties
-	e := entry{
-		id: strings.Clone(img.ID), name: strings.Clone(img.Name), owner: strings.Clone(img.Owner), visibility: img.Visibility,
-		hidden: img.Hidden, active: img.Status == "active" || img.Status == "", created: img.CreatedAt, number: len(c.all),
-		os: strings.ToLower(strings.Join([]string{p["os_distro"], p["os_version"], cmp.Or(p["architecture"], p["hw_architecture"])}, " ")),
-	}
-	if strings.EqualFold(p["os_purpose"], "generic") && p["os_distro"] != "" && img.Visibility == "public" && !img.Hidden {
-		e.generic = e.os
-	}
+	e.name, e.owner, e.visibility, e.created = c.shared(img.Name), c.shared(img.Owner), c.shared(img.Visibility), img.CreatedAt
+	e.os = c.shared(strings.ToLower(strings.Join([]string{p["os_distro"], p["os_version"], cmp.Or(p["architecture"], p["hw_architecture"])}, " ")))
+	e.shown = !img.Hidden && (img.Status == "active" || img.Status == "")
+	e.generic = !img.Hidden && img.Visibility == "public" && strings.EqualFold(p["os_purpose"], "generic") && p["os_distro"] != ""
 	if img.HashValue != "" && img.Size != nil && *img.Size > 0 {
-		e.data = img.HashAlgo + " " + img.HashValue
+		e.data = digestOf(img.HashAlgo, img.HashValue)
 	}
-	e.properties = digest(p)
+	texts := make([]string, 0, 2*len(p))
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		texts = append(texts, name, p[name])
+	}
+	e.properties = digestOf(texts...)
 	c.all = append(c.all, e)
 }
 
-// digest tells sets of properties apart.
-func digest(properties map[string]string) (sum [8]byte) {
+// shared returns a text that is kept once, however many images have it.
+func (c *Catalog) shared(text string) string {
+	kept, ok := c.texts[text]
+	if !ok {
+		kept = strings.Clone(text)
+		c.texts[kept] = kept
+	}
+	return kept
+}
+
+// digestOf tells lists of texts apart.
+func digestOf(texts ...string) (sum digest) {
 	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		write(h, name)
-		write(h, properties[name])
+	var length [8]byte
+	for _, text := range texts {
+		binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
+		h.Write(length[:])
+		io.WriteString(h, text) // a hash never fails
 	}
 	copy(sum[:], h.Sum(nil))
 	return sum
 }
-
-func write(h hash.Hash, text string) { fmt.Fprintf(h, "%d:%s", len(text), text) }
 
 // CatalogFinding is a finding with the image that it is about.
 type CatalogFinding struct {
@@ -119,107 +130,113 @@ type CatalogFinding struct {
 	Finding
 }
 
-// Findings judges the catalog as a whole. The findings are in the order in
-// which the images were added, then sorted by rule.
-func (c *Catalog) Findings() []CatalogFinding {
-	var findings []numbered
-	add := func(e *entry, id, property, value, message string, fix []Fix) {
-		i := slices.IndexFunc(catalogRules[:], func(r Rule) bool { return r.ID == id })
-		r := &catalogRules[i]
-		findings = append(findings, numbered{e.number, CatalogFinding{e.id, e.name, Finding{
-			Rule: r.ID, Severity: r.Severity, Property: property, Value: value, Message: message, Reference: r.Reference, Fix: fix,
-		}}})
-	}
-	for _, group := range groups(c.all, func(e *entry) string {
-		if e.hidden || !e.active {
-			return ""
-		}
-		return e.name
-	}) {
-		owned, public, publicOf, newest := map[string][]*entry{}, []*entry{}, map[string]int{}, map[string]*entry{}
-		for _, e := range group {
-			owned[e.owner] = append(owned[e.owner], e)
-			if e.visibility == "public" {
-				public = append(public, e)
-				publicOf[e.owner]++
-			}
-			if n := newest[e.owner]; n == nil || e.created.After(n.created) {
-				newest[e.owner] = e
-			}
-		}
-		for _, e := range group {
-			// What its owner sees beside it in a plain listing; where it is public
-			// itself, that is what everybody sees.
-			mine, theirs := owned[e.owner], public
-			n := len(mine) - 1
-			if e.visibility == "community" { // which nobody but its owner is shown
-				theirs = nil
-			} else {
-				n += len(public) - publicOf[e.owner]
-			}
-			if n == 0 {
-				continue
-			}
-			text := several(e, n, mine, theirs)
-			add(e, "name-not-unique", "name", e.name, "the name also leads to "+text, nil)
-			if newer := newest[e.owner]; e.replacedBy(newer) {
-				add(e, "superseded-visible", "os_hidden", "false", fmt.Sprintf("%s of %s replaces it, and it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
-					[]Fix{{Property: "os_hidden", Before: false, After: true}})
-			}
-		}
-	}
-	for _, group := range groups(c.all, func(e *entry) string { return e.generic }) {
-		for _, e := range group {
-			text := several(e, len(group)-1, group)
-			add(e, "generic-not-unique", "os_purpose", "generic", "public and generic like "+text+", of "+spelling.Quote(strings.TrimSpace(e.os)), nil)
-		}
-	}
-	for _, group := range groups(c.all, func(e *entry) string { return e.data }) {
-		alike := map[[8]byte]int{}
-		for _, e := range group {
-			alike[e.properties]++
-		}
-		for _, e := range group {
-			text := several(e, len(group)-1, group)
-			same := "with other properties"
-			if alike[e.properties] > 1 {
-				same = "and the same properties"
-			}
-			add(e, "duplicate-data", "", "", "the same data "+same+" as "+text, nil)
-		}
-	}
-	slices.SortStableFunc(findings, func(a, b numbered) int {
-		return cmp.Or(cmp.Compare(a.number, b.number), compare(a.Finding, b.Finding))
-	})
-	sorted := make([]CatalogFinding, len(findings))
-	for i, f := range findings {
-		sorted[i] = f.CatalogFinding
-	}
-	return sorted
+// group are entries with something in common.
+type group struct {
+	all, public []*entry
+	owned       map[string][]*entry
+	publicOf    map[string]int    // how many of them an owner has
+	newest      map[string]*entry // by owner
+	alike       map[digest]int    // how many have the same properties
 }
 
-type numbered struct {
-	number int
-	CatalogFinding
-}
-
-// groups returns the entries with the same key, of two and more, in the order
-// of their first ones; those with the key "" are in none.
-func groups(all []entry, key func(*entry) string) [][]*entry {
-	byKey := map[string][]*entry{}
+// groups are those entries that a key puts together, by the key.
+func groups[K comparable](all []entry, key func(*entry) (K, bool)) map[K]*group {
+	byKey := map[K]*group{}
 	for i := range all {
-		if k := key(&all[i]); k != "" {
-			byKey[k] = append(byKey[k], &all[i])
+		e := &all[i]
+		k, ok := key(e)
+		if !ok {
+			continue
+		}
+		g := byKey[k]
+		if g == nil {
+			g = &group{}
+			byKey[k] = g
+		}
+		g.all = append(g.all, e)
+	}
+	maps.DeleteFunc(byKey, func(_ K, g *group) bool { return len(g.all) < 2 })
+	return byKey
+}
+
+// Findings judges the catalog as a whole: the findings of each image together, in
+// the order in which the images were added.
+func (c *Catalog) Findings() iter.Seq[CatalogFinding] {
+	byName := groups(c.all, func(e *entry) (string, bool) { return e.name, e.shown && e.name != "" })
+	for _, g := range byName {
+		g.owned, g.publicOf, g.newest = map[string][]*entry{}, map[string]int{}, map[string]*entry{}
+		for _, e := range g.all {
+			g.owned[e.owner] = append(g.owned[e.owner], e)
+			if e.visibility == "public" {
+				g.public = append(g.public, e)
+				g.publicOf[e.owner]++
+			}
+			if n := g.newest[e.owner]; n == nil || e.created.After(n.created) {
+				g.newest[e.owner] = e
+			}
 		}
 	}
-	var list [][]*entry
-	for _, group := range byKey {
-		if len(group) > 1 {
-			list = append(list, group)
+	generic := groups(c.all, func(e *entry) (string, bool) { return e.os, e.generic })
+	byData := groups(c.all, func(e *entry) (digest, bool) { return e.data, e.data != digest{} })
+	for _, g := range byData {
+		g.alike = map[digest]int{}
+		for _, e := range g.all {
+			g.alike[e.properties]++
 		}
 	}
-	slices.SortFunc(list, func(a, b []*entry) int { return cmp.Compare(a[0].number, b[0].number) })
-	return list
+	return func(yield func(CatalogFinding) bool) {
+		for i := range c.all {
+			e := &c.all[i]
+			var findings []Finding
+			if g := byName[e.name]; g != nil && e.shown {
+				findings = append(findings, g.sameName(e)...)
+			}
+			if g := generic[e.os]; g != nil && e.generic {
+				findings = append(findings, catalogFinding("generic-not-unique", "os_purpose", "generic",
+					"public and generic like "+several(e, len(g.all)-1, g.all)+", of "+spelling.Quote(strings.TrimSpace(e.os)), nil))
+			}
+			if g := byData[e.data]; g != nil {
+				same := "with other properties"
+				if g.alike[e.properties] > 1 {
+					same = "and the same properties"
+				}
+				findings = append(findings, catalogFinding("duplicate-data", "", "", "the same data "+same+" as "+several(e, len(g.all)-1, g.all), nil))
+			}
+			slices.SortStableFunc(findings, compare)
+			for _, f := range findings {
+				if !yield(CatalogFinding{e.id, e.name, f}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sameName tells of the images that somebody sees beside one of the same name in
+// a plain listing: its owner, or, where others are public, whoever has one.
+func (g *group) sameName(e *entry) []Finding {
+	mine, theirs := g.owned[e.owner], g.public
+	n := len(mine) - 1
+	if e.visibility == "community" { // which nobody but its owner is shown
+		theirs = nil
+	} else {
+		n += len(g.public) - g.publicOf[e.owner]
+	}
+	if n == 0 {
+		return nil
+	}
+	findings := []Finding{catalogFinding("name-not-unique", "name", e.name, "the name also leads to "+several(e, n, mine, theirs), nil)}
+	if newer := g.newest[e.owner]; e.replacedBy(newer) {
+		findings = append(findings, catalogFinding("superseded-visible", "os_hidden", "false",
+			fmt.Sprintf("%s of %s replaces it, and it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
+			[]Fix{{Property: "os_hidden", Before: false, After: true}}))
+	}
+	return findings
+}
+
+func catalogFinding(id, property, value, message string, fix []Fix) Finding {
+	r := &catalogRules[slices.IndexFunc(catalogRules[:], func(r Rule) bool { return r.ID == id })]
+	return Finding{Rule: r.ID, Severity: r.Severity, Property: property, Value: value, Message: message, Reference: r.Reference, Fix: fix}
 }
 
 // replacedBy reports whether a newer image of the same owner stands for e.
@@ -228,6 +245,9 @@ func (e *entry) replacedBy(newer *entry) bool {
 	same := newer.os == e.os || newer.os == untold || e.os == untold
 	return same && newer.owner == e.owner && newer.visibility == e.visibility && newer.created.After(e.created)
 }
+
+// maxNamed is how many other images a message names.
+const maxNamed = 3
 
 // several names the first of the other entries in lists, of n in all.
 func several(e *entry, n int, lists ...[]*entry) string {

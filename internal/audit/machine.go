@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -57,10 +58,22 @@ var refusalRule = map[hardware.Party]string{
 }
 
 // machine tells what hardware makes of the image: who refuses it, or which
-// properties change nothing.
+// properties change nothing. Most images of a catalog make one of a few machines.
 func (a *Auditor) machine(s subject) []Finding {
+	texts := make([]string, 1, 32)
+	texts[0] = s.DiskFormat
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		if _, known := property.Lookup(name); known {
+			texts = append(texts, name, s.Properties[name])
+		}
+	}
+	key := digestOf(texts...)
+	return a.machines.Get(string(key[:]), func() []Finding { return a.build(s) })
+}
+
+func (a *Auditor) build(s subject) []Finding {
 	o := hardware.Options{Nova: a.o.Nova}
-	r := hardware.Build(s.Image, o)
+	r := hardware.BuildJudged(s.Image, o, s.judged)
 	switch {
 	case r.Refusal == nil:
 		return s.idle(r)
@@ -76,9 +89,9 @@ func (a *Auditor) machine(s subject) []Finding {
 		f.RejectedBy = string(r.Refusal.By)
 		// What else there is, is seen without it.
 		rest := s
-		rest.Image = s.Clone()
+		rest.Image, rest.values = s.Clone(), map[string]string{}
 		delete(rest.Properties, "cinder_encryption_key_id")
-		return append(a.machine(rest), f)
+		return append(a.build(rest), f)
 	}
 	fix := s.cure(o, r.Refusal)
 	f := Finding{

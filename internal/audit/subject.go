@@ -16,8 +16,10 @@ import (
 // what is known of the operating system that it says it holds.
 type subject struct {
 	image.Image
-	os  *osinfo.OS // nil where it is not known
-	now time.Time  // zero: nothing is said that depends on the date
+	judged []property.Finding // of its values, one by one
+	values map[string]string  // those that were asked for, as value returns them
+	os     *osinfo.OS         // nil where it is not known
+	now    time.Time          // zero: nothing is said that depends on the date
 	// shortID says that os_distro is a name that a Nova with libosinfo looks up.
 	shortID bool
 }
@@ -43,7 +45,7 @@ func index(db *osinfo.DB) (systems map[system]osinfo.OS, shortIDs map[string]boo
 }
 
 func (a *Auditor) subject(img image.Image) subject {
-	s := subject{Image: img, now: a.o.Now}
+	s := subject{Image: img, now: a.o.Now, judged: a.judge.CheckAll(img.Properties), values: map[string]string{}}
 	distro := img.Properties["os_distro"]
 	s.shortID = a.shortIDs[distro]
 	if o, ok := a.systems[system{distro, img.Properties["os_version"]}]; ok {
@@ -97,6 +99,15 @@ func (s subject) field(name string) any {
 // legacy one, in Nova's own form; "" if there is none or Nova refuses it, which
 // is then said elsewhere.
 func (s subject) value(name string) string {
+	v, ok := s.values[name]
+	if !ok {
+		v = s.read(name)
+		s.values[name] = v
+	}
+	return v
+}
+
+func (s subject) read(name string) string {
 	raw, ok := s.Properties[name]
 	if adapter, vmware := s.Properties["vmware_adaptertype"]; !ok && vmware {
 		// It stands for a bus and a model in one: _set_attr_from_legacy_names.

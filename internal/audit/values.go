@@ -19,8 +19,7 @@ const ByGlance = "glance"
 // valuesOf tells what package property says of the properties one by one.
 func (a *Auditor) valuesOf(s subject) []Finding {
 	var findings []Finding
-	known := a.nova.CheckAll(s.Properties)
-	for _, v := range known {
+	for _, v := range s.judged {
 		f := Finding{Rule: v.Rule, Severity: v.Severity, Property: v.Property, Value: v.Value, Message: v.Message, Reference: cmp.Or(v.Reference, a.references[v.Rule])}
 		switch {
 		case v.RefusedByGlance():
@@ -28,7 +27,7 @@ func (a *Auditor) valuesOf(s subject) []Finding {
 		case v.RefusedByNova():
 			f.RejectedBy = string(hardware.ByValue)
 		}
-		f.Fix = a.fixOf(s, v, known)
+		f.Fix = a.fixOf(s, v)
 		findings = append(findings, f)
 	}
 	return findings
@@ -36,7 +35,7 @@ func (a *Auditor) valuesOf(s subject) []Finding {
 
 // fixOf is the change that a finding on a value proposes, nil where it proposes
 // none or Nova would not take its result.
-func (a *Auditor) fixOf(s subject, v property.Finding, all []property.Finding) []Fix {
+func (a *Auditor) fixOf(s subject, v property.Finding) []Fix {
 	switch {
 	case v.Rule == "snapshot-leftover":
 		return s.fixes([]Fix{{Property: v.Property}})

@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	"glance-profile/internal/image"
+	"glance-profile/internal/property"
 )
 
 // Options are what the machine depends on besides the image. The zero value is
@@ -260,7 +261,14 @@ type Origin struct {
 
 // Build says what becomes of an image.
 func Build(img image.Image, o Options) Result {
+	return BuildJudged(img, o, property.Nova(o.Nova.Major()).CheckAll(img.Properties))
+}
+
+// BuildJudged is Build for an image whose properties property.Nova.CheckAll has
+// judged already, by the same release.
+func BuildJudged(img image.Image, o Options, judged []property.Finding) Result {
 	b := newBuilder(img, o)
+	b.judged = judged
 	r := Result{ImageID: img.ID, ImageName: img.Name, Nova: b.release.name,
 		Traits: Traits{Always: []string{}, Prefilter: []string{}}, NoEffect: []string{}}
 	if r.Refusal = b.readValues(); r.Refusal != nil {

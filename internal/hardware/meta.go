@@ -16,6 +16,7 @@ import (
 // builder is one image on its way through Nova.
 type builder struct {
 	props      map[string]string // as the image has them
+	judged     []property.Finding
 	diskFormat string
 	options    Options
 	release    *release
@@ -71,7 +72,7 @@ func currentName(name string) string {
 func (b *builder) readValues() *Refusal {
 	nova := property.Nova(b.release.major)
 	var names, messages []string
-	for _, f := range nova.CheckAll(b.props) {
+	for _, f := range b.judged {
 		if f.RefusedByNova() {
 			names = append(names, f.Property)
 			message := quote(f.Property) + ": " + f.Message

@@ -3,8 +3,6 @@ package normalize
 import (
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"glance-profile/internal/property"
 )
@@ -23,7 +21,7 @@ type facts struct {
 
 // factsOf returns the facts on a name.
 func (n *Normalizer) factsOf(name string) facts {
-	return n.names.get(name, func() facts {
+	return n.names.Get(name, func() facts {
 		d, known := property.Lookup(name)
 		f := facts{known: known, subject: speaksOf(name, known)}
 		if known {
@@ -37,26 +35,4 @@ func (n *Normalizer) factsOf(name string) facts {
 		f.novaLike = len(f.edits) == 0 && f.capitals == "" && (strings.HasPrefix(name, "hw_") || strings.HasPrefix(name, "img_"))
 		return f
 	})
-}
-
-// cache keeps what was found out of texts that come again and again, up to a
-// bound, so that a catalogue of any size is gone through in constant memory.
-type cache[V any] struct {
-	kept sync.Map // string → V
-	n    atomic.Int64
-}
-
-// maxCached bounds a cache, in entries; keys are no longer than maxText.
-const maxCached = 8192
-
-func (c *cache[V]) get(key string, find func() V) V {
-	if v, ok := c.kept.Load(key); ok {
-		return v.(V)
-	}
-	v := find()
-	if len(key) <= maxText && c.n.Load() < maxCached {
-		c.n.Add(1)
-		c.kept.Store(strings.Clone(key), v)
-	}
-	return v
 }

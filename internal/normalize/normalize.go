@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"glance-profile/internal/image"
+	"glance-profile/internal/memo"
 	"glance-profile/internal/osinfo"
 	"glance-profile/internal/plan"
 	"glance-profile/internal/property"
@@ -81,8 +82,8 @@ type Normalizer struct {
 	enums   map[string]enum
 	known   []string // names that a misspelt one is compared with
 
-	names cache[facts]   // by name of a property
-	texts cache[reading] // by value
+	names memo.Of[facts]   // by name of a property
+	texts memo.Of[reading] // by value
 }
 
 // New prepares what is needed to decide on images. The error is about the

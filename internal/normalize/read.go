@@ -89,7 +89,7 @@ func (x *lexicon) besides(whole reading, outside, inside string) reading {
 
 // read is the same, remembered for the values that come again and again.
 func (n *Normalizer) read(text string) reading {
-	return n.texts.get(text, func() reading { return n.lexicon.read(text) })
+	return n.texts.Get(text, func() reading { return n.lexicon.read(text) })
 }
 
 // domains begin the reversed domain names that Glance once used: org.debian.

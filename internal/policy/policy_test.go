@@ -301,7 +301,7 @@ ignore: [{rule: name-not-unique, image: id-3, reason: r, expires: never}]
 			given = append(given, audit.CatalogFinding{ID: id, Finding: f})
 		}
 	}
-	left := run.Catalog(audit.Location{}, given)
+	left := slices.Collect(run.Catalog(audit.Location{}, slices.Values(given)))
 	_, stale := run.Finish()
 	if len(left) != 1 || left[0].ID != "id-1" || left[0].Severity != property.Error || run.Ignored() != 1 || stale != nil {
 		t.Errorf("%+v, %d ignored, stale %v", left, run.Ignored(), stale)

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -112,21 +113,26 @@ func (r *Run) ignores(id, name string, f audit.Finding) bool {
 func (e *ignore) expired(now time.Time) bool { return !e.expires.IsZero() && !now.Before(e.expires) }
 
 // Catalog returns what the policy leaves of findings on a catalog as a whole, in
-// their order, once Judge has seen its images: a new slice.
-func (r *Run) Catalog(at audit.Location, found []audit.CatalogFinding) []audit.CatalogFinding {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var left []audit.CatalogFinding
-	for _, f := range found {
-		if _, outside := r.outside[named{at, f.ID}]; outside || !r.p.selected(f.Rule) {
-			continue
-		}
-		f.Severity = r.p.weigh(f.Rule, f.Severity)
-		if !r.ignores(f.ID, f.Name, f.Finding) {
-			left = append(left, f)
+// their order, once Judge has seen its images.
+func (r *Run) Catalog(at audit.Location, found iter.Seq[audit.CatalogFinding]) iter.Seq[audit.CatalogFinding] {
+	return func(yield func(audit.CatalogFinding) bool) {
+		for f := range found {
+			if r.keeps(at, &f) && !yield(f) {
+				return
+			}
 		}
 	}
-	return left
+}
+
+// keeps weighs a finding, and reports whether it counts.
+func (r *Run) keeps(at audit.Location, f *audit.CatalogFinding) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, outside := r.outside[named{at, f.ID}]; outside || !r.p.selected(f.Rule) {
+		return false
+	}
+	f.Severity = r.p.weigh(f.Rule, f.Severity)
+	return !r.ignores(f.ID, f.Name, f.Finding)
 }
 
 // Stale is an ignore that is of no use any more.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"glance-profile/internal/memo"
 	"glance-profile/internal/spelling"
 )
 
@@ -61,7 +62,29 @@ const maxProperties = 128
 // CheckAll judges all properties of an image, one by one and as a set, and
 // returns what is to be said, sorted by property, then by rule. Findings about
 // the set as a whole have no property and come first.
-func (n Nova) CheckAll(props map[string]string) []Finding {
+func (n Nova) CheckAll(props map[string]string) []Finding { return checkAll(props, n.Check) }
+
+// Judge is a release of Nova with a memory of the values that it has judged: for
+// catalogs, in which most come again and again. It may be used by several
+// goroutines.
+type Judge struct {
+	nova  Nova
+	known memo.Of[[]Finding]
+}
+
+// NewJudge returns a judge that has seen nothing.
+func NewJudge(n Nova) *Judge { return &Judge{nova: n} }
+
+// CheckAll is Nova's CheckAll.
+func (j *Judge) CheckAll(props map[string]string) []Finding {
+	return checkAll(props, func(name, value string) []Finding {
+		return j.known.Get(name+"\x00"+value, func() []Finding { return j.nova.Check(name, value) })
+	})
+}
+
+// checkAll puts the findings on a set together, given what is said of each
+// property by itself.
+func checkAll(props map[string]string, check func(name, value string) []Finding) []Finding {
 	var findings []Finding
 	if n := len(props); n > maxProperties {
 		findings = append(findings, Finding{
@@ -80,7 +103,7 @@ func (n Nova) CheckAll(props map[string]string) []Finding {
 			})
 			continue
 		}
-		for _, f := range n.Check(name, value) {
+		for _, f := range check(name, value) {
 			if snapshot && f.Rule == "snapshot-leftover" {
 				continue
 			}

@@ -128,28 +128,16 @@ const (
 
 // Lookup returns what is known of a property. Names that stand for many are
 // understood too: trait:HW_CPU_X86_AVX2, hw_numa_cpus.3, hw_numa_mem.0. The
-// result's Name is the name asked for, and its slices are the caller's own.
+// result's Name is the name asked for. Its slices are shared: they are not to be
+// changed.
 func Lookup(name string) (Definition, bool) {
 	d := find(name)
 	if d == nil {
 		return Definition{}, false
 	}
-	c := d.clone()
+	c := *d
 	c.Name = name
 	return c, true
-}
-
-// clone returns a copy that shares nothing with the table.
-func (d *Definition) clone() Definition {
-	c := *d
-	for _, s := range []*[]string{&c.Legacy, &c.Values, &c.Suggested, &c.Usual, &c.Consumers} {
-		*s = slices.Clone(*s)
-	}
-	for _, s := range []*[]Pair{&c.Aliases, &c.Meant, &c.Never, &c.KVMRefuses, &c.ValuesSince} {
-		*s = slices.Clone(*s)
-	}
-	c.Linux, c.Windows, c.Pitfalls = slices.Clone(c.Linux), slices.Clone(c.Windows), slices.Clone(c.Pitfalls)
-	return c
 }
 
 // Names returns, sorted, every known name that an image may carry. Traits and

@@ -18,7 +18,7 @@ import (
 func All(catalogued bool) iter.Seq[Definition] {
 	return func(yield func(Definition) bool) {
 		for i := range table {
-			if !yield(table[i].clone()) {
+			if !yield(table[i]) {
 				return
 			}
 		}
@@ -37,7 +37,7 @@ func Describe(name string) (Definition, bool) {
 		return Lookup(name)
 	}
 	i := slices.IndexFunc(table[:], func(d Definition) bool { return d.Name == name })
-	return table[i].clone(), true
+	return table[i], true
 }
 
 // Matches tells whether a name fits a glob or, without its signs, has the text

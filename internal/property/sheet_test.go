@@ -65,12 +65,6 @@ func TestAll(t *testing.T) {
 	var names []string
 	for d := range All(true) {
 		names = append(names, d.Name)
-		if len(d.Values) > 0 {
-			d.Values[0] = "spoilt"
-		}
-		if len(d.Pitfalls) > 0 {
-			d.Pitfalls[0].Text = "spoilt"
-		}
 	}
 	for _, name := range append(Names(), "trait:*", "hw_numa_cpus.N", "hw_numa_mem.N") {
 		if !slices.Contains(names, name) {
@@ -79,9 +73,6 @@ func TestAll(t *testing.T) {
 	}
 	if n := len(Names()) + 3; len(names) != n {
 		t.Errorf("%d names, want %d", len(names), n)
-	}
-	if d, _ := Lookup("hw_disk_bus"); d.Values[0] == "spoilt" || d.Pitfalls[0].Text == "spoilt" {
-		t.Error("what All yields is not the caller's own")
 	}
 }
 
