@@ -81,7 +81,8 @@ func (a *Auditor) build(s subject) []Finding {
 		return nil
 	case r.Refusal.By != hardware.ByAPI && !s.runsOnKVM():
 		return nil // the scheduler never sends it to a host of that driver
-	case r.Refusal.Exception == "InvalidMachineType" && !s.x86() && (s.has("hw_machine_type") || defaultMachine[s.architecture()] != ""):
+	case r.Refusal.By == hardware.ByDriver && r.Refusal.Exception == "InvalidMachineType" && !s.x86() &&
+		(s.has("hw_machine_type") || hardware.DefaultMachine(s.architecture()) != ""):
 		return nil // not a machine of the x86 host that is taken for granted; hosts of the architecture have it
 	case slices.Equal(r.Refusal.Properties, []string{"cinder_encryption_key_id"}):
 		rule := ruleOf("encrypted-volume-image")

@@ -3,6 +3,7 @@ package audit
 import (
 	"slices"
 
+	"glance-profile/internal/hardware"
 	"glance-profile/internal/property"
 )
 
@@ -27,8 +28,8 @@ var processorRules = []Rule{
 			if s.x86() && s.machineFamily() == "virt" {
 				return nil // what an x86 machine does is known without a rule
 			}
-			fix, ok := defaultMachine[arch]
-			if !ok && s.machineFamily() == "virt" {
+			fix := hardware.DefaultMachine(arch)
+			if fix == "" && s.machineFamily() == "virt" {
 				return nil // a generic machine of several small architectures
 			}
 			return one("hw_machine_type", fix, "the machine type is not one for "+arch+": the server does not start")
@@ -47,7 +48,7 @@ var processorRules = []Rule{
 				return nil
 			}
 			message := "hw_emulation_architecture without hw_machine_type: the machine type is that of the host's CPU, and the server does not start"
-			if machine := defaultMachine[arch]; machine != "" {
+			if machine := hardware.DefaultMachine(arch); machine != "" {
 				message += "; set hw_machine_type=" + machine
 			}
 			return one("hw_emulation_architecture", "", message)
@@ -72,12 +73,4 @@ var processorRules = []Rule{
 			return nil
 		},
 	},
-}
-
-// defaultMachine is the machine type that an architecture gets without
-// hw_machine_type (nova/virt/libvirt/utils.py, get_default_machine_type, and
-// QEMU's own where that names none).
-var defaultMachine = map[string]string{
-	"x86_64": "pc", "i686": "pc", "aarch64": "virt", "armv7l": "virt",
-	"ppc64": "pseries", "ppc64le": "pseries", "s390": "s390-ccw-virtio", "s390x": "s390-ccw-virtio",
 }

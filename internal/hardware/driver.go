@@ -243,6 +243,10 @@ var defaultMachines = map[string]string{
 	"armv7l": "virt", "aarch64": "virt", "ppc64le": "pseries", "s390": "s390-ccw-virtio", "s390x": "s390-ccw-virtio", "i686": "pc", "x86_64": "pc",
 }
 
+// DefaultMachine is the machine type that Nova gives an architecture where nobody
+// names one; "" where it has none.
+func DefaultMachine(architecture string) string { return defaultMachines[architecture] }
+
 // machineType returns the machine type, nil where nobody names one, and whether
 // it is the image that does.
 // Source: nova/virt/libvirt/utils.py get_machine_type.

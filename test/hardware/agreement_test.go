@@ -73,7 +73,9 @@ func TestAgreement(t *testing.T) {
 	}
 	for _, j := range judges {
 		t.Run(j.nova, func(t *testing.T) {
-			compare(t, cases, askNova(t, j.devcloud, j.nova, cases), j.release)
+			answers := askNova(t, j.devcloud, j.nova, cases)
+			compare(t, cases, answers, j.release)
+			compareAudit(t, cases, answers, j.release)
 		})
 	}
 }

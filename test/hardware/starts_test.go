@@ -65,6 +65,9 @@ func TestStarts(t *testing.T) {
 			t.Errorf("%v: we do not know whether it starts", c)
 			continue
 		}
+		if _, told := rejections(c, hardware.Newest)["libvirt"]; told == verdicts[i].Starts && !elsewhere(c, answer{}) && withDefaults(c) {
+			t.Errorf("%v: starts is %t, and audit says that libvirt rejects it: %t", c, verdicts[i].Starts, told)
+		}
 		if *result.Starts == verdicts[i].Starts {
 			continue
 		}
