@@ -128,16 +128,24 @@ func (f *fixing) decide(img image.Image) (plan.Image, []string, error) {
 		now := plan.After(img, p)
 		found := append(f.run.Judge(f.at, now, f.auditor.Image(now)), whole...)
 		f.left[img.ID] = found
-		added := false
+		added, settled := false, map[string]bool{}
 		for _, finding := range found {
 			if !f.meant(finding) {
 				continue
 			}
 			for _, fix := range finding.Fix {
-				if !slices.ContainsFunc(wanted, func(w plan.Wanted) bool { return w.Property == fix.Property }) {
-					wanted = append(wanted, plan.Wanted{Property: fix.Property, After: fix.After, Why: finding.Rule + ": " + finding.Message})
-					added = true
+				w := plan.Wanted{Property: fix.Property, After: fix.After, Why: finding.Rule + ": " + finding.Message}
+				i := slices.IndexFunc(wanted, func(w plan.Wanted) bool { return w.Property == fix.Property })
+				switch {
+				case i < 0:
+					wanted = append(wanted, w)
+				case settled[fix.Property]: // by a worse finding of this round
+					continue
+				default: // mended already, and there is something better
+					w.Why = wanted[i].Why + "; " + w.Why
+					wanted[i] = w
 				}
+				settled[fix.Property], added = true, true
 			}
 		}
 		if !added {
@@ -190,7 +198,11 @@ func (f *fixing) end(ctx context.Context, s *session, r road, todo pending) erro
 	var parts []string
 	for severity := property.Error; severity >= property.Info; severity-- {
 		if n := counts[severity]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, severity))
+			word := severity.String()
+			if n > 1 {
+				word += "s"
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", n, word))
 		}
 	}
 	if len(parts) > 0 {

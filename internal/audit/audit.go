@@ -130,8 +130,10 @@ func (a *Auditor) Value(name, value string) []Finding {
 // sorted worst first, then by property and rule.
 func (a *Auditor) Image(img image.Image) []Finding {
 	s := a.subject(img)
+	p, reports := a.normalizer().Image(img)
+	a.reread(&s, p)
 	values := a.valuesOf(s)
-	findings := slices.Concat(values, a.vocabulary(s, values), a.combinations(s))
+	findings := slices.Concat(values, a.vocabulary(s, values, p, reports), a.combinations(s))
 	return tidy(findings)
 }
 

@@ -312,7 +312,7 @@ var ruleCases = map[string]struct{ broken, fine []image.Image }{
 		},
 	},
 	"eol-reached": {
-		broken: []image.Image{props("os_distro=debian", "os_version=9"), props("os_distro=ubuntu", "os_version=14.04")},
+		broken: []image.Image{props("os_distro=debian", "os_version=9"), props("os_distro=Debian", "os_version=9"), props("os_distro=ubuntu", "os_version=14.04")},
 		fine:   []image.Image{props("os_distro=ubuntu", "os_version=24.04"), props("os_distro=debian"), props("os_distro=own", "os_version=1")},
 	},
 	"eol-near": {

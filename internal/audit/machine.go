@@ -140,11 +140,12 @@ func (s subject) runsOnKVM() bool {
 var cures = [...]struct {
 	property string
 	after    any
-	windows  any // instead, for Windows, which brings no VirtIO drivers
+	linux    any // instead, for Linux, which brings all VirtIO drivers
+	windows  any // instead, for Windows, which brings none of them
 }{
 	{property: "hw_tpm_version", after: "2.0"},
 	{property: "hw_cdrom_bus", after: "sata"},
-	{property: "hw_disk_bus", after: "sata"},
+	{property: "hw_disk_bus", after: "sata", linux: "virtio"},
 	{property: "hw_scsi_model", after: "virtio-scsi", windows: "lsilogic"},
 	{property: "hw_vif_model", after: "virtio", windows: "e1000"},
 	{property: "hw_video_model", after: "virtio", windows: "vga"},
@@ -160,8 +161,11 @@ var cures = [...]struct {
 func (s subject) cure(o hardware.Options, r *hardware.Refusal) []Fix {
 	for _, c := range cures {
 		after := c.after
-		if s.is("os_type", "windows") && c.windows != nil {
+		switch {
+		case s.is("os_type", "windows") && c.windows != nil:
 			after = c.windows
+		case s.is("os_type", "linux") && c.linux != nil:
+			after = c.linux
 		}
 		behind := slices.Contains(r.Properties, c.property)
 		if !behind && (s.has(c.property) || c.property != "hw_machine_type") || c.property == "hw_machine_type" && !s.x86() {

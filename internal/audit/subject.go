@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"glance-profile/internal/image"
+	"glance-profile/internal/normalize"
 	"glance-profile/internal/osinfo"
+	"glance-profile/internal/plan"
 	"glance-profile/internal/property"
 )
 
@@ -48,12 +50,32 @@ func (a *Auditor) subject(img image.Image) subject {
 	s := subject{Image: img, now: a.o.Now, judged: a.judge.CheckAll(img.Properties), values: map[string]string{}}
 	distro := img.Properties["os_distro"]
 	s.shortID = a.shortIDs[distro]
-	if o, ok := a.systems[system{distro, img.Properties["os_version"]}]; ok {
-		s.os = &o
-	} else if o, ok := a.o.DB.Lookup(distro); ok {
-		s.os = &o
-	}
+	s.os = a.system(distro, img.Properties["os_version"])
 	return s
+}
+
+// system is the operating system of an os_distro and os_version, nil where it is
+// not known.
+func (a *Auditor) system(distro, version string) *osinfo.OS {
+	if o, ok := a.systems[system{distro, version}]; ok {
+		return &o
+	}
+	if o, ok := a.o.DB.Lookup(distro); ok {
+		return &o
+	}
+	return nil
+}
+
+// reread takes the operating system from what the image says once it is in the
+// common vocabulary.
+func (a *Auditor) reread(s *subject, p plan.Image) {
+	says := map[string]string{"os_distro": s.Properties["os_distro"], "os_version": s.Properties["os_version"]}
+	for _, c := range p.Changes {
+		if _, wanted := says[c.Property]; wanted && !normalize.Inferred(c.Why) {
+			says[c.Property], _ = c.After.(string)
+		}
+	}
+	s.os = a.system(says["os_distro"], says["os_version"])
 }
 
 // has reports that the image has a property of that name, whatever its value.

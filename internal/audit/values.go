@@ -8,6 +8,7 @@ import (
 
 	"glance-profile/internal/hardware"
 	"glance-profile/internal/normalize"
+	"glance-profile/internal/plan"
 	"glance-profile/internal/property"
 	"glance-profile/internal/spelling"
 )
@@ -60,8 +61,7 @@ func (a *Auditor) fixOf(s subject, v property.Finding) []Fix {
 
 // vocabulary tells what normalize would change, and what it cannot read, as far
 // as that is not told in findings already.
-func (a *Auditor) vocabulary(s subject, told []Finding) []Finding {
-	p, reports := a.normalizer().Image(s.Image)
+func (a *Auditor) vocabulary(s subject, told []Finding, p plan.Image, reports []normalize.Report) []Finding {
 	var findings []Finding
 	mended := map[string]bool{}
 	for _, f := range told {

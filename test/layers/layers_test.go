@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"internal/selection":    {"internal/glance", "internal/image"},
 	"internal/offline":      {"internal/image", "internal/plan"},
 	"internal/journal":      {"internal/plan", "internal/image"},
-	"internal/audit":        {"internal/hardware", "internal/image", "internal/memo", "internal/normalize", "internal/osinfo", "internal/property", "internal/spelling"},
+	"internal/audit":        {"internal/hardware", "internal/image", "internal/memo", "internal/normalize", "internal/osinfo", "internal/plan", "internal/property", "internal/spelling"},
 	"internal/policy":       {"internal/audit", "internal/image", "internal/property", "internal/selection", "internal/spelling", "internal/yamlfile"},
 	"internal/hardware":     {"internal/image", "internal/property"},
 	"internal/qemu":         {"internal/hardware"},
