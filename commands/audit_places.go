@@ -151,6 +151,7 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 	} else {
 		defer p.session.finish()
 		q.Project, q.Admin, q.Jobs = p.session.ProjectID, true, c.Int("jobs") // images of others are judged too
+		q.BothEnds = q.Jobs > 1
 		var found selection.Result
 		found, err = selection.Each(c.Context, p.session.glance, q, func(img image.Image) error { line.judge(img); return line.failed() })
 		for _, name := range found.Missing {

@@ -1,7 +1,6 @@
 package glance
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,16 +49,14 @@ func decodeImage(data []byte) (image.Image, error) {
 }
 
 func setMember(img *image.Image, name string, value json.RawMessage) error {
-	isNull := bytes.Equal(value, []byte("null"))
-	text := map[string]*string{
-		"id": &img.ID, "name": &img.Name, "status": &img.Status,
-		"visibility": &img.Visibility, "owner": &img.Owner,
-		"container_format": &img.ContainerFormat, "disk_format": &img.DiskFormat,
-		"checksum": &img.Checksum, "os_hash_algo": &img.HashAlgo, "os_hash_value": &img.HashValue,
-	}
-	if field, ok := text[name]; ok {
+	isNull := string(value) == "null"
+	if field := textField(img, name); field != nil {
 		if isNull {
 			img.Unnamed = img.Unnamed || name == "name"
+			return nil
+		}
+		if text, ok := plainText(value); ok {
+			*field = text
 			return nil
 		}
 		return json.Unmarshal(value, field)
@@ -85,10 +82,15 @@ func setMember(img *image.Image, name string, value json.RawMessage) error {
 		return setTime(&img.UpdatedAt, value)
 	}
 	var v any
-	if err := json.Unmarshal(value, &v); err != nil {
-		return err
+	s, isText := plainText(value)
+	if isText {
+		v = s
+	} else {
+		if err := json.Unmarshal(value, &v); err != nil {
+			return err
+		}
+		s, isText = v.(string)
 	}
-	s, isText := v.(string)
 	switch {
 	case serverFields[name] || strings.HasPrefix(name, "os_glance"):
 		setExtra(img, name, v)
@@ -101,6 +103,47 @@ func setMember(img *image.Image, name string, value json.RawMessage) error {
 		setExtra(img, name, v)
 	}
 	return nil
+}
+
+// textField is the field of an image that a member of the name fills with text.
+func textField(img *image.Image, name string) *string {
+	switch name {
+	case "id":
+		return &img.ID
+	case "name":
+		return &img.Name
+	case "status":
+		return &img.Status
+	case "visibility":
+		return &img.Visibility
+	case "owner":
+		return &img.Owner
+	case "container_format":
+		return &img.ContainerFormat
+	case "disk_format":
+		return &img.DiskFormat
+	case "checksum":
+		return &img.Checksum
+	case "os_hash_algo":
+		return &img.HashAlgo
+	case "os_hash_value":
+		return &img.HashValue
+	}
+	return nil
+}
+
+// plainText is a JSON string that stands for itself, as nearly all do.
+func plainText(value json.RawMessage) (string, bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	inner := value[1 : len(value)-1]
+	for _, c := range inner {
+		if c == '\\' || c >= 0x80 {
+			return "", false
+		}
+	}
+	return string(inner), true
 }
 
 func setExtra(img *image.Image, name string, v any) {

@@ -39,6 +39,9 @@ type Query struct {
 	// Jobs bounds how many names are looked up at once; below 2, one after
 	// another.
 	Jobs int
+	// BothEnds lists the images from both ends at once, which asks for up to two
+	// pages more than a single listing.
+	BothEnds bool
 }
 
 // Empty tells that a query names no image and has no condition: for a command
@@ -174,7 +177,11 @@ func Each(ctx context.Context, l Lister, q Query, do func(image.Image) error) (R
 	}
 	result.Listings, result.Unmet = q.listings(), q.negated()
 	for _, query := range result.Listings {
-		for img, err := range l.List(ctx, query) {
+		images := l.List(ctx, query)
+		if q.BothEnds {
+			images = fromBothEnds(ctx, l, query)
+		}
+		for img, err := range images {
 			if err != nil {
 				return result, err
 			}
@@ -198,6 +205,8 @@ func Each(ctx context.Context, l Lister, q Query, do func(image.Image) error) (R
 // pageSize is the largest page that Glance gives without being set up for
 // more (glance/common/config.py, api_limit_max).
 const pageSize = "1000"
+
+const pageLength = 1000 // pageSize as a number
 
 // page returns a listing's query to start from. The oldest images come first,
 // so that one made meanwhile moves no other to another page.

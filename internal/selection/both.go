@@ -1,0 +1,137 @@
+package selection
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"net/url"
+	"slices"
+	"sync"
+
+	"glance-profile/internal/image"
+)
+
+// maxTail bounds how many images are held that were listed from the end, some
+// 4 KiB each.
+const maxTail = 5000
+
+// fromBothEnds lists what a query of listings selects, oldest first, by two
+// listings at once: one from each end, until they meet. A Glance with several
+// workers answers both in the time of half a listing. The second one begins only
+// where the first has a second page, and if it fails, the first goes on alone.
+func fromBothEnds(ctx context.Context, l Lister, query url.Values) iter.Seq2[image.Image, error] {
+	return func(yield func(image.Image, error) bool) {
+		e := &ends{seen: map[string]bool{}, inTail: map[string]bool{}}
+		forward, stop := context.WithCancel(ctx)
+		defer stop()
+		count := 0
+		for img, err := range l.List(forward, query) {
+			switch met := e.head(img.ID, err); {
+			case met:
+				err = nil
+			case err == nil && yield(img, nil):
+				if count++; count == pageLength {
+					e.begin(ctx, l, backwards(query), stop)
+				}
+				continue
+			case err == nil: // no more are wanted
+				e.end()
+				return
+			}
+			if err != nil {
+				e.end()
+				yield(image.Image{}, err)
+				return
+			}
+			break
+		}
+		for _, img := range slices.Backward(e.end()) {
+			if !yield(img, nil) {
+				return
+			}
+		}
+	}
+}
+
+// backwards is a listing's query with the newest images first.
+func backwards(query url.Values) url.Values {
+	back := maps.Clone(query)
+	back["sort"] = []string{"created_at:desc,id:desc"}
+	return back
+}
+
+// ends is what two listings know of each other.
+type ends struct {
+	mu     sync.Mutex
+	seen   map[string]bool // from the beginning
+	inTail map[string]bool
+	tail   []image.Image // from the end, newest first
+	met    bool
+	cancel context.CancelFunc // of the second listing; nil before it begins
+	done   chan struct{}
+}
+
+// head takes up an image that was listed from the beginning, or the error in its
+// place. It reports that the rest is in the tail.
+func (e *ends) head(id string, err error) (met bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.met = e.met || e.inTail[id]
+		e.seen[id] = true
+	}
+	return e.met
+}
+
+// begin starts the listing from the end. stop ends the other one.
+func (e *ends) begin(ctx context.Context, l Lister, query url.Values, stop context.CancelFunc) {
+	ctx, e.cancel = context.WithCancel(ctx)
+	e.done = make(chan struct{})
+	go func() {
+		defer close(e.done)
+		for img, err := range l.List(ctx, query) {
+			if !e.takeTail(img, err, stop) {
+				return
+			}
+		}
+	}()
+}
+
+// takeTail takes up an image that was listed from the end, and reports whether
+// more are wanted.
+func (e *ends) takeTail(img image.Image, err error, stop context.CancelFunc) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.met:
+		return false
+	case err != nil:
+		// The first listing goes on to the end.
+		e.tail, e.inTail = nil, map[string]bool{}
+		return false
+	case e.seen[img.ID]:
+		e.met = true
+		stop()
+		return false
+	}
+	// Of what is only the server's, the links are of no use and weigh the most.
+	if stores, ok := img.Extra["stores"]; ok {
+		img.Extra = map[string]any{"stores": stores}
+	} else {
+		img.Extra = nil
+	}
+	e.tail = append(e.tail, img)
+	e.inTail[img.ID] = true
+	return len(e.tail) < maxTail
+}
+
+// end ends the second listing and returns what it found that the first did not,
+// newest first.
+func (e *ends) end() []image.Image {
+	if e.cancel == nil {
+		return nil
+	}
+	e.cancel()
+	<-e.done
+	return e.tail
+}
