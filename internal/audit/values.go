@@ -139,7 +139,7 @@ var onValues = [...]Rule{
 		ID: "refused-later", Severity: property.Error,
 		Title:   "a value must not be refused by every host",
 		Why:     "Nova can read the value, and refuses the server afterwards.",
-		Example: "hw_numa_nodes=0", Mend: "Set a value within the bounds that the message names.",
+		Example: "hw_rescue_device=fs", Mend: "Set a value that hosts support; the message says what is wrong, and glance-profile property show NAME lists the values.",
 		Reference: "nova/virt/hardware.py",
 	},
 	{
