@@ -75,6 +75,13 @@ func TestPoliciesInPagesAreRead(t *testing.T) {
 	if len(examples) != 4 {
 		t.Fatalf("%d policies", len(examples))
 	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "```yaml\nname: our-cloud\n")
+	text, _, _ = strings.Cut(text, "```")
+	examples = append(examples, "name: our-cloud\n"+text)
 	for _, text := range examples {
 		if _, err := policy.Parse("example.yaml", []byte(text), ruleIDs()); err != nil {
 			t.Errorf("%v\n%s", err, text)
