@@ -60,6 +60,9 @@ generate:
 install:
 	test -x bin/glance-profile || { echo "run make build first" >&2; exit 1; }
 	install -D -m 0755 bin/glance-profile $(DESTDIR)$(PREFIX)/bin/glance-profile
+	for page in man/*.[1-9]; do
+	  install -D -m 0644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"
+	done
 	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glance-profile/LICENSE
 
 clean:
