@@ -146,13 +146,14 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 		catalog.Add(img)
 		return a.take(result)
 	})
+	judge := func(img image.Image) error { line.judge(img); return line.failed() }
 	if p.saved() {
-		missing, err = chooseSaved(env, p.from, q, line.judge)
+		missing, err = chooseSaved(c.Context, env, p.from, q, judge)
 	} else {
 		defer p.session.finish()
 		q.Project, q.Admin, q.Jobs = p.session.ProjectID, true, c.Int("jobs") // images of others are judged too
 		var found selection.Result
-		found, err = selection.Each(c.Context, p.session.glance, q, func(img image.Image) error { line.judge(img); return line.failed() })
+		found, err = selection.Each(c.Context, p.session.glance, q, judge)
 		for _, name := range found.Missing {
 			env.fail(name)
 		}
