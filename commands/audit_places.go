@@ -46,6 +46,19 @@ func (p place) name() string {
 	return name
 }
 
+// failure is what went wrong at a place, without its cloud, which logging in
+// names too.
+func (p place) failure(err error) string {
+	return strings.TrimPrefix(err.Error(), "cloud "+p.cloud+": ")
+}
+
+// ofOneCloud are the options that say where one cloud is, or who one is there:
+// with several, a secret would go to those that it is not for.
+var ofOneCloud = []string{
+	"os-auth-url", "os-endpoint", "os-password", "os-token",
+	"os-application-credential-id", "os-application-credential-name", "os-application-credential-secret",
+}
+
 // readPlaces reads the options that say where the images are, and which.
 func readPlaces(c *cli.Context, env *Env) ([]place, selection.Query, error) {
 	q, err := readQuery(c, true)
@@ -64,6 +77,14 @@ func readPlaces(c *cli.Context, env *Env) ([]place, selection.Query, error) {
 			return nil, q, usagef("--from has its images already; leave clouds and regions out")
 		}
 		return []place{{from: c.String("from")}}, q, checkListing(q, "")
+	}
+	if c.Bool("all-regions") && c.String("os-region-name") != "" {
+		return nil, q, usagef("--all-regions and --os-region-name contradict each other")
+	}
+	for _, name := range ofOneCloud {
+		if c.String(name) != "" && (len(clouds) > 1 || c.Bool("all-clouds")) {
+			return nil, q, usagef("--%s is of one cloud, and several are to be judged: put it into clouds.yaml", name)
+		}
 	}
 	var places []place
 	for _, name := range clouds {
