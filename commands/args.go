@@ -139,8 +139,8 @@ func (l *line) long(text string, rest []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if list, ok := flag.(*listFlag); ok && !given {
-		return l.list(list, full, own, rest), nil
+	if _, ok := flag.(*listFlag); ok && !given {
+		return l.list(full, own, rest), nil
 	}
 	if !takesValue(flag) {
 		if given {
@@ -158,17 +158,14 @@ func (l *line) long(text string, rest []string) ([]string, error) {
 	return rest, nil
 }
 
-// listFlag is an option that takes as many of the words after it as it knows, or
-// none: --fix, --fix no-effect vocabulary IMAGE. With = it takes any one word.
-type listFlag struct {
-	cli.StringSliceFlag
-	knows func(word string) bool
-}
+// listFlag is an option that takes all words after it up to the next option, or
+// none: --fix, --fix no-effect vocabulary --yes. With = it takes one word.
+type listFlag struct{ cli.StringSliceFlag }
 
 // list gives a listFlag its words, or an empty one where there are none.
-func (l *line) list(flag *listFlag, name string, own bool, rest []string) []string {
+func (l *line) list(name string, own bool, rest []string) []string {
 	n := 0
-	for n < len(rest) && flag.knows(rest[n]) {
+	for n < len(rest) && !strings.HasPrefix(rest[n], "-") {
 		l.add(own, "--"+name+"="+rest[n])
 		n++
 	}

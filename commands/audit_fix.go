@@ -76,12 +76,9 @@ func fixFindings(c *cli.Context, env *Env, o auditOptions) error {
 // readFix reads the rules whose findings are to be mended; nil is all.
 func readFix(c *cli.Context, o auditOptions) ([]string, error) {
 	var rules []string
-	for _, id := range c.StringSlice("fix") {
-		if id == "" {
-			continue
-		}
+	for _, id := range strings.FieldsFunc(strings.Join(c.StringSlice("fix"), ","), func(r rune) bool { return r == ',' }) {
 		if known := o.policy.Weigh(audit.Rules()); !slices.ContainsFunc(known, func(r audit.Rule) bool { return r.ID == id }) {
-			return nil, usagef("--fix: %v", unknownRule(id, known))
+			return nil, usagef("--fix: %v; images stand before --fix", unknownRule(id, known))
 		}
 		rules = append(rules, id)
 	}
@@ -159,7 +156,10 @@ func (f *fixing) decide(img image.Image) (plan.Image, []string, error) {
 
 // meant reports whether a finding is to be mended.
 func (f *fixing) meant(finding audit.Finding) bool {
-	return len(finding.Fix) > 0 && (f.rules == nil || slices.Contains(f.rules, finding.Rule))
+	if f.rules == nil {
+		return len(finding.Fix) > 0 && !audit.OnlyByName(finding.Rule)
+	}
+	return len(finding.Fix) > 0 && slices.Contains(f.rules, finding.Rule)
 }
 
 // refused is why a plan is not to be carried out: it would bring an error that
@@ -168,10 +168,11 @@ func (f *fixing) refused(img image.Image, p plan.Image) error {
 	if len(p.Changes) == 0 {
 		return nil
 	}
-	before := f.auditor.Image(img)
-	isError := func(f audit.Finding) bool { return f.Severity == property.Error }
-	worse := slices.IndexFunc(f.left[img.ID], isError)
-	if worse < 0 || slices.ContainsFunc(before, isError) {
+	before := f.run.Judge(f.at, img, f.auditor.Image(img))
+	worse := slices.IndexFunc(f.left[img.ID], func(after audit.Finding) bool {
+		return after.RejectedBy != "" && after.Severity == property.Error && !slices.ContainsFunc(before, func(b audit.Finding) bool { return b.RejectedBy != "" && b.Severity == property.Error })
+	})
+	if worse < 0 {
 		return nil
 	}
 	message := f.left[img.ID][worse].Message

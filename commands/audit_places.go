@@ -163,6 +163,10 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 	}
 	at, catalog := p.location(), &audit.Catalog{}
 	line := newJudges(c.Context, func(img image.Image) audit.Result { return a.judge(at, img) }, func(img image.Image, result audit.Result) error {
+		if !a.run.Judges(img) {
+			a.others++
+			return nil
+		}
 		a.judged++
 		catalog.Add(img)
 		return a.take(result)

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"glance-profile/internal/audit"
+	"glance-profile/internal/policy"
 	"glance-profile/internal/render"
 	"glance-profile/internal/spelling"
 )
@@ -28,7 +29,7 @@ func auditRulesCommand(env *Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			p, err := readPolicy(c)
+			p, err := readPolicy(c, env)
 			if err != nil {
 				return err
 			}
@@ -64,7 +65,7 @@ func auditExplainCommand(env *Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			p, err := readPolicy(c)
+			p, err := readPolicy(c, env)
 			if err != nil {
 				return err
 			}
@@ -77,6 +78,28 @@ func auditExplainCommand(env *Env) *cli.Command {
 				return explainRule(env.Out, rules[i])
 			}
 			return asUsage(render.Show(env.Out, ruleRecord(rules[i]), output))
+		},
+	}
+}
+
+// auditPolicyCommand prints policies, which are the best explanation of what one
+// can hold.
+func auditPolicyCommand(env *Env) *cli.Command {
+	return &cli.Command{
+		Name:      "policy",
+		Usage:     "print an embedded policy, to start a policy of your own from: " + list(policy.Embedded()),
+		ArgsUsage: "NAME",
+		Action: func(c *cli.Context) error {
+			name, err := oneArgument(c, "NAME, that of the policy")
+			if err != nil {
+				return err
+			}
+			text, err := policy.Source(name)
+			if err != nil {
+				return err
+			}
+			_, err = env.Out.Write(text)
+			return err
 		},
 	}
 }

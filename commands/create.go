@@ -415,12 +415,15 @@ func readSize(c *cli.Context, flag string) (int64, error) {
 
 // oneArgument returns the only argument of a command.
 func oneArgument(c *cli.Context, what string) (string, error) {
+	if strings.Contains(what, ",") {
+		what += "," // the end of an apposition
+	}
 	switch args := c.Args().Slice(); len(args) {
 	case 0:
-		return "", usagef("%s, is missing; see %s --help", what, c.Command.HelpName)
+		return "", usagef("%s is missing; see %s --help", what, c.Command.HelpName)
 	case 1:
 		if strings.TrimSpace(args[0]) == "" {
-			return "", usagef("%s, is empty", what)
+			return "", usagef("%s is empty", what)
 		}
 		return args[0], nil
 	default:

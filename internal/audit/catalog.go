@@ -53,6 +53,10 @@ var catalogRules = [...]Rule{
 	},
 }
 
+// OnlyByName reports a rule whose fix changes what users of a cloud see, so that it
+// is made only where the rule is asked for by name.
+func OnlyByName(rule string) bool { return rule == "superseded-visible" }
+
 // Catalog gathers what the rules on all images of one cloud need to know of
 // each. The zero value is an empty catalog. It keeps some 300 bytes an image.
 type Catalog struct {

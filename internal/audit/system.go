@@ -99,7 +99,7 @@ var systemRules = []Rule{
 			if !ok || !end.Before(s.now) {
 				return nil
 			}
-			return one("os_version", "", fmt.Sprintf("%s has had no security updates since %s", s.osName(), end.Format(time.DateOnly)))
+			return one("os_version", "", fmt.Sprintf("%s reached its end of life on %s, by osinfo-db: unless paid support goes on, there are no security updates", s.osName(), end.Format(time.DateOnly)))
 		},
 	},
 	{
@@ -114,7 +114,7 @@ var systemRules = []Rule{
 			if !ok || end.Before(s.now) || end.After(s.now.Add(eolSoon)) {
 				return nil
 			}
-			return one("os_version", "", fmt.Sprintf("%s gets no security updates after %s", s.osName(), end.Format(time.DateOnly)))
+			return one("os_version", "", fmt.Sprintf("%s reaches its end of life on %s, by osinfo-db", s.osName(), end.Format(time.DateOnly)))
 		},
 	},
 	{
