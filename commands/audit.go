@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,7 +87,7 @@ func readPolicy(c *cli.Context, env *Env) (*policy.Policy, error) {
 		_, err := policy.Get(name)
 		return nil, usagef("--policy: %v; or name a file", err)
 	}
-	data, err := os.ReadFile(name)
+	data, err := readSmall(name, policy.MaxBytes)
 	if err != nil {
 		return nil, usagef("--policy: %v", err)
 	}
@@ -104,6 +105,20 @@ func readPolicy(c *cli.Context, env *Env) (*policy.Policy, error) {
 		env.warn("%s", doubt)
 	}
 	return p, nil
+}
+
+// readSmall reads a file of at most max bytes.
+func readSmall(path string, max int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, max+1))
+	if err == nil && int64(len(data)) > max {
+		err = fmt.Errorf("%s: larger than the %d KiB that it may have", path, max>>10)
+	}
+	return data, err
 }
 
 func ruleIDs() []string {
@@ -243,7 +258,7 @@ func (a *auditing) report(c *cli.Context, env *Env, places []place, q selection.
 	if err := r.Close(summary); err != nil {
 		return fmt.Errorf("%w: %w", errWriting, err)
 	}
-	if a.judged+a.others == 0 && failed+missing == 0 && !interrupted {
+	if a.judged+a.others == 0 && failed+missing == 0 && !interrupted && !places[0].saved() { // of a listing that is told where it is read
 		env.note("no image matches")
 	}
 	switch {

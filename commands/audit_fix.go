@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -96,6 +97,7 @@ type fixing struct {
 
 	catalog map[string][]audit.Finding // by image
 	left    map[string][]audit.Finding // what is still found once an image is as planned
+	planned []image.Image              // as they will be
 }
 
 // prepare judges the images as a whole.
@@ -151,13 +153,18 @@ func (f *fixing) decide(img image.Image) (plan.Image, []string, error) {
 		p = plan.Set(img, wanted, false)
 		whole = slices.DeleteFunc(slices.Clone(whole), func(c audit.Finding) bool { return f.meant(c) && len(c.Fix) > 0 })
 	}
-	return p, nil, f.refused(img, p)
+	err := f.refused(img, p)
+	if err != nil {
+		p = plan.Set(img, nil, false)
+	}
+	f.planned = append(f.planned, plan.After(img, p))
+	return p, nil, err
 }
 
 // meant reports whether a finding is to be mended.
 func (f *fixing) meant(finding audit.Finding) bool {
 	if f.rules == nil {
-		return len(finding.Fix) > 0 && !audit.OnlyByName(finding.Rule)
+		return len(finding.Fix) > 0 && finding.Severity > property.Info && !audit.OnlyByName(finding.Rule)
 	}
 	return len(finding.Fix) > 0 && slices.Contains(f.rules, finding.Rule)
 }
@@ -191,7 +198,16 @@ func (f *fixing) end(ctx context.Context, s *session, r road, todo pending) erro
 		return err
 	}
 	var counts [never + 1]int
-	for _, found := range f.left {
+	whole := f.o.policy.Run(f.o.now) // what the policy demands of all images together
+	for _, img := range f.planned {
+		whole.Judge(f.at, img, nil)
+	}
+	late, _ := whole.Finish()
+	left := slices.Collect(maps.Values(f.left))
+	for _, result := range late {
+		left = append(left, result.Findings)
+	}
+	for _, found := range left {
 		for _, finding := range found {
 			counts[finding.Severity]++
 		}

@@ -41,6 +41,9 @@ func connectTo(ctx context.Context, c *cli.Context, env *Env, name string) (*ses
 	if err != nil {
 		return nil, err
 	}
+	if c.Bool("all-regions") {
+		config.Region = "" // the catalog has them all, whichever is configured
+	}
 	for _, note := range config.Notes {
 		env.note("%s", note)
 	}

@@ -75,7 +75,7 @@ var firmwareRules = []Rule{
 		Mend:      "Set hw_disk_bus=virtio if the guest has the driver, otherwise sata.",
 		Reference: "nova/doc/source/admin/sev.rst",
 		check: func(s subject) []hit {
-			return when(s.yes("hw_mem_encryption") && s.is("hw_disk_bus", "ide"), "hw_disk_bus", "virtio",
+			return when(s.yes("hw_mem_encryption") && s.is("hw_disk_bus", "ide"), "hw_disk_bus", "sata",
 				"a server with encrypted memory cannot boot from an IDE disk: set virtio, scsi with virtio-scsi, or sata")
 		},
 	},

@@ -129,12 +129,11 @@ var systemRules = []Rule{
 			if !s.shortID && !strings.HasPrefix(distro, "http://") || s.has("hw_vif_model") || !s.runsOnKVM() {
 				return nil
 			}
-			fix := ""
+			h := hit{property: "os_distro", message: "without hw_vif_model, hosts with libosinfo look this name up and use the network card of that database, often an emulated one"}
 			if s.is("os_type", "linux") {
-				return []hit{{property: "os_distro", changes: []Fix{{Property: "hw_vif_model", After: "virtio"}},
-					message: "without hw_vif_model, hosts with libosinfo look this name up and use the network card of that database, often an emulated one"}}
+				h.changes = []Fix{{Property: "hw_vif_model", After: "virtio"}}
 			}
-			return one("os_distro", fix, "without hw_vif_model, hosts with libosinfo look this name up and use the network card of that database, often an emulated one")
+			return []hit{h}
 		},
 	},
 	{
@@ -160,7 +159,11 @@ var systemRules = []Rule{
 		Mend:      "Set hypervisor_type=baremetal.",
 		Reference: "nova/virt/ironic/driver.py _get_nodes_supported_instances",
 		check: func(s subject) []hit {
-			return when(s.is("img_hv_type", "ironic"), "img_hv_type", "baremetal", "no host is found, because nodes report baremetal and none reports ironic")
+			if !s.is("img_hv_type", "ironic") {
+				return nil
+			}
+			return []hit{{property: "img_hv_type", changes: []Fix{{Property: s.carrier("img_hv_type"), After: "baremetal"}},
+				message: "no host is found, because nodes report baremetal and none reports ironic"}}
 		},
 	},
 	{
