@@ -65,7 +65,13 @@ type Context struct {
 	// Arguments are those given elsewhere on the line.
 	Arguments []string
 
-	given map[*Option][]string
+	given   map[*Option][]string
+	options []*Option
+}
+
+// Has reports whether the command has an option of that usual name.
+func (c *Context) Has(name string) bool {
+	return slices.ContainsFunc(c.options, func(o *Option) bool { return o.Names[0] == name })
 }
 
 // Given returns the values that an option has elsewhere on the line, by its
@@ -94,7 +100,7 @@ func Complete(root *Command, before []string, current string, after []string) An
 	r.pending, r.list = nil, nil
 	r.arguments = slices.Clone(r.arguments)
 	r.read(after)
-	ctx := &Context{Word: current, Command: at.path, Arguments: r.arguments, given: r.given}
+	ctx := &Context{Word: current, Command: at.path, Arguments: r.arguments, given: r.given, options: at.options()}
 	return at.answer(ctx, current)
 }
 

@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"internal/apply":        {"internal/glance", "internal/image", "internal/plan", "internal/source"},
 	"internal/render":       {"internal/audit", "internal/image", "internal/plan", "internal/property"},
 	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property", "internal/spelling", "internal/yamlfile"},
+	"completion":            {},
 	"internal/complete":     {},
 	"internal/imagecache":   {},
 	"internal/report":       {"internal/audit", "internal/property", "internal/render"},
