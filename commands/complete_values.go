@@ -369,7 +369,12 @@ func propertiesAndValues(w world, ctx *complete.Context) complete.Answer {
 		name, _, _ := strings.Cut(pair, "=")
 		given = append(given, name+"=")
 	}
-	return unless(propertiesWith("=", ctx.Word != ""), given)
+	a := propertiesWith("=", ctx.Word != "")
+	a.Candidates = slices.DeleteFunc(a.Candidates, func(c complete.Candidate) bool {
+		d, known := property.Lookup(strings.TrimSuffix(c.Value, "="))
+		return known && d.Effect == property.NoEffect // it only looks like a switch
+	})
+	return unless(a, given)
 }
 
 // behind puts what is typed already before the candidates.
@@ -409,7 +414,10 @@ func propertyValues(w world, ctx *complete.Context, name string) complete.Answer
 		values = []string{"required"}
 	case property.Enum:
 	default:
-		values = d.Suggested
+		values = slices.Clone(d.Suggested)
+		for _, advice := range slices.Concat(d.Linux, d.Windows) {
+			values = append(values, advice.Value)
+		}
 	}
 	var a complete.Answer
 	add := func(value string) {
@@ -490,7 +498,9 @@ func versions(w world, ctx *complete.Context) complete.Answer {
 func machineTypes(w world, ctx *complete.Context) complete.Answer {
 	architecture, _, typed := strings.Cut(ctx.Word, "=")
 	if typed {
-		return behind(architecture+"=", propertyValues(w, ctx, "hw_machine_type"))
+		a := propertyValues(w, ctx, "hw_machine_type")
+		a.Candidates = append(a.Candidates, words("pc", "virt", "pseries", "s390-ccw-virtio").Candidates...)
+		return behind(architecture+"=", a)
 	}
 	a := propertyValues(w, ctx, "architecture")
 	for i := range a.Candidates {
@@ -567,8 +577,8 @@ func imagesOfCloud(w world, ctx *complete.Context) complete.Answer {
 		if given[img.ID] {
 			continue
 		}
-		nameless := img.Name == "" || image.IsID(img.Name)
-		if !nameless && !given[img.Name] && !(strings.HasPrefix(img.Name, "-")) {
+		nameless := img.Name == "" || image.IsID(img.Name) || !complete.Harmless(img.Name)
+		if !nameless && !given[img.Name] {
 			about := img.ID
 			if count[img.Name] > 1 {
 				about = "the name of several; an id tells which"

@@ -291,6 +291,10 @@ func (r *reader) argument(ctx *Context) Answer {
 		return Answer{}
 	}
 	answer := r.command.Arguments(ctx)
+	if !r.ended {
+		// Behind "--" alone is it no option.
+		answer.Candidates = slices.DeleteFunc(answer.Candidates, func(c Candidate) bool { return strings.HasPrefix(c.Value, "-") })
+	}
 	answer.Candidates = fitting(answer.Candidates, ctx.Word)
 	return answer
 }
