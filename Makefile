@@ -60,6 +60,10 @@ generate:
 install:
 	test -x bin/glance-profile || { echo "run make build first" >&2; exit 1; }
 	install -D -m 0755 bin/glance-profile $(DESTDIR)$(PREFIX)/bin/glance-profile
+	share=$(DESTDIR)$(PREFIX)/share
+	install -D -m 0644 completion/glance-profile.bash $$share/bash-completion/completions/glance-profile
+	install -D -m 0644 completion/_glance-profile $$share/zsh/site-functions/_glance-profile
+	install -D -m 0644 completion/glance-profile.fish $$share/fish/vendor_completions.d/glance-profile.fish
 	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glance-profile/LICENSE
 
 clean:

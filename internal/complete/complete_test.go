@@ -233,7 +233,7 @@ func TestWrite(t *testing.T) {
 		{Bash, question(bashBreaks, `gp create > `), a, "files\n"},
 		{Bash, Line{}, Answer{Files: true}, "files\n"},
 		{Bash, Line{}, Answer{Dirs: true}, "dirs\n"},
-		{Zsh, Line{}, a, "none\n+it's a:$b!\tit's a\\:$b!:one two\n~hw=\thw=\n"},
+		{Zsh, Line{}, a, "none\n+it's a\\:$b!\tit's a\\:$b!:one two\n~hw=\thw=\n"},
 		{Fish, Line{}, a, "none\nit's a:$b!\tone two\nhw=\t\n"},
 		{PowerShell, Line{}, a, "none\n+'it''s a:$b!'\tit's a:$b!\tone two\n~hw=\thw=\thw=\n"},
 	} {

@@ -359,8 +359,8 @@ func (x *lexer) expansion(c byte) {
 //
 //	bash        what to put in place of the part of the word that readline
 //	            completes, quoted as that part is
-//	zsh         the word, a tab, and for _describe what to show: a description
-//	            behind a colon
+//	zsh         for _describe: the word, a tab, what to show, a description
+//	            behind a colon; other colons and backslashes behind a backslash
 //	fish        the word, a tab, a description; without sign, since fish knows
 //	            by itself where no blank is to follow
 //	powershell  the word, quoted, a tab, what to show, a tab, a description
@@ -393,11 +393,12 @@ func Write(shell Shell, l Line, answer Answer) string {
 			}
 			fmt.Fprintf(&b, "%s%s\n", sign, quoteBash(c.Value[l.cut:], l.quote, l.cut == 0))
 		case Zsh:
-			text := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(shown)
+			escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
+			text := escape(shown)
 			if about != "" {
 				text += ":" + about
 			}
-			fmt.Fprintf(&b, "%s%s\t%s\n", sign, c.Value, text)
+			fmt.Fprintf(&b, "%s%s\t%s\n", sign, escape(c.Value), text)
 		case Fish:
 			fmt.Fprintf(&b, "%s\t%s\n", c.Value, about)
 		case PowerShell:
