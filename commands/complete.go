@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,9 @@ func internalCommand(ctx context.Context, env *Env) (code int, known bool) {
 // answerCompletion answers in time or not at all. Whatever it waits for, such as
 // a home directory on a server that is gone, is left behind: the process ends.
 func answerCompletion(env *Env, shell complete.Shell) {
+	// This process is over before a collection of garbage would pay.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(256 << 20))
 	answers := make(chan string, 1)
 	go func() {
 		text := ""

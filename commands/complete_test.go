@@ -344,7 +344,7 @@ func TestRefresh(t *testing.T) {
 	j := job{Options: cloud.Options{Cloud: "sandbox-member"}}
 	refresh(t, env, j)
 	cache, images := cacheOf(t, env, j)
-	if len(images) != 2 || images[0].Name != "a" || images[1].Name != "" {
+	if len(images) != 2 || images[0].Name != "" || images[1].Name != "a" {
 		t.Fatalf("%v", images)
 	}
 	if cache.Begin(time.Now(), 0) {

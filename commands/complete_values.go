@@ -560,40 +560,26 @@ func imagesOfCloud(w world, ctx *complete.Context) complete.Answer {
 	if ctx.Given("from") != nil || ctx.Given("plan") != nil {
 		return complete.Answer{} // those are other images
 	}
-	images := w.images(ctx)
-	count := map[string]int{}
-	given := map[string]bool{}
-	for _, word := range ctx.Arguments {
-		given[word] = true
-	}
-	for _, img := range images {
-		count[img.Name]++
-		if given[img.Name] || given[img.ID] {
-			given[img.Name], given[img.ID] = true, true
-		}
-	}
 	var names, ids complete.Answer
-	for _, img := range images {
-		if given[img.ID] {
+	var last string
+	for _, img := range w.images(ctx) {
+		nameless := img.Name == "" || image.IsID(img.Name) || !complete.Harmless(img.Name)
+		named, identified := !nameless && complete.Begins(img.Name, ctx.Word), complete.Begins(img.ID, ctx.Word)
+		if !named && !identified || slices.Contains(ctx.Arguments, img.ID) || slices.Contains(ctx.Arguments, img.Name) {
 			continue
 		}
-		nameless := img.Name == "" || image.IsID(img.Name) || !complete.Harmless(img.Name)
-		if !nameless && !given[img.Name] {
-			about := img.ID
-			if count[img.Name] > 1 {
-				about = "the name of several; an id tells which"
-			}
-			names.Candidates = append(names.Candidates, complete.Candidate{Value: img.Name, Description: about})
+		switch {
+		case named && img.Name == last:
+			names.Candidates[len(names.Candidates)-1].Description = "the name of several; an id tells which"
+		case named:
+			last = img.Name
+			names.Candidates = append(names.Candidates, complete.Candidate{Value: img.Name, Description: img.ID})
 		}
-		if nameless || ctx.Word != "" {
+		if identified && (nameless || ctx.Word != "") {
 			ids.Candidates = append(ids.Candidates, complete.Candidate{Value: img.ID, Description: img.Name})
 		}
 	}
-	slices.SortStableFunc(names.Candidates, func(a, b complete.Candidate) int { return strings.Compare(a.Value, b.Value) })
-	begins := func(c complete.Candidate) bool {
-		return len(c.Value) >= len(ctx.Word) && strings.EqualFold(c.Value[:len(ctx.Word)], ctx.Word) && complete.Harmless(c.Value)
-	}
-	if ctx.Word == "" || !slices.ContainsFunc(names.Candidates, begins) {
+	if len(names.Candidates) == 0 || ctx.Word == "" {
 		names.Candidates = append(names.Candidates, ids.Candidates...)
 	}
 	return names

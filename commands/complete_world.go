@@ -26,7 +26,8 @@ type world interface {
 	clouds() []string
 	profiles(files []string) *profiles.Set
 	systems(dir string) *osinfo.DB
-	// images are those of the cloud that the line is for, as last listed.
+	// images are those of the cloud that the line is for, as last listed, sorted
+	// by name.
 	images(*complete.Context) []imagecache.Image
 	journals() []string // paths, the newest first
 	files() []string    // of the working directory, folders with a slash
@@ -216,6 +217,7 @@ func listForCompletion(ctx context.Context, env *Env, config cloud.Config) ([]im
 			break
 		}
 	}
+	slices.SortStableFunc(images, func(a, b imagecache.Image) int { return strings.Compare(a.Name, b.Name) })
 	return images, nil
 }
 

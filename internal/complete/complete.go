@@ -346,28 +346,38 @@ func (r *reader) names(ctx *Context, current string) Answer {
 }
 
 // fitting are the candidates that begin like a word, or, if none does, those
-// that do but for capitals. What could do harm in a terminal is never among
-// them.
+// that do but for capitals, each once. What could do harm in a terminal is never
+// among them.
 func fitting(all []Candidate, word string) []Candidate {
-	begins := func(c Candidate) bool { return strings.HasPrefix(c.Value, word) }
-	exact := slices.ContainsFunc(all, func(c Candidate) bool { return begins(c) && Harmless(c.Value) })
+	exact := slices.ContainsFunc(all, func(c Candidate) bool { return strings.HasPrefix(c.Value, word) && Harmless(c.Value) })
 	var found []Candidate
-	seen := make(map[string]bool, len(all))
 	for _, c := range all {
-		fits := exact && begins(c) || !exact && len(c.Value) >= len(word) && strings.EqualFold(c.Value[:len(word)], word)
-		if !fits || seen[c.Value] || c.Value == "" || !Harmless(c.Value) {
-			continue
+		if (strings.HasPrefix(c.Value, word) || !exact && Begins(c.Value, word)) && c.Value != "" && Harmless(c.Value) {
+			found = append(found, c)
 		}
-		seen[c.Value] = true
-		found = append(found, c)
 	}
-	return found
+	seen := make(map[string]bool, len(found))
+	return slices.DeleteFunc(found, func(c Candidate) bool {
+		double := seen[c.Value]
+		seen[c.Value] = true
+		return double
+	})
+}
+
+// Begins reports whether a text begins like a word but for capitals.
+func Begins(text, word string) bool {
+	return len(text) >= len(word) && strings.EqualFold(text[:len(word)], word)
 }
 
 // Harmless reports whether a text can be shown by a terminal and be put on a
 // command line: it is UTF-8 and has neither control characters, nor characters
 // that are not seen or turn the order of others around, nor breaks of lines.
 func Harmless(text string) bool {
+	i := 0
+	for i < len(text) && text[i] >= ' ' && text[i] < 0x7f {
+		i++
+	}
+	text = text[i:] // most have nothing but ASCII
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) || r == utf8.RuneError
 	})

@@ -1,7 +1,7 @@
 package complete
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -377,8 +377,10 @@ func Write(shell Shell, l Line, answer Answer) string {
 	default:
 		b.WriteString("none\n")
 	}
+	b.Grow(64 * len(answer.Candidates))
+	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
 	for _, c := range answer.Candidates {
-		shown, about := c.Shown, oneLine(c.Description)
+		shown := c.Shown
 		if shown == "" {
 			shown = c.Value
 		}
@@ -386,45 +388,49 @@ func Write(shell Shell, l Line, answer Answer) string {
 		if c.Open {
 			sign = "~"
 		}
+		var parts []string
 		switch shell {
 		case Bash:
 			if len(c.Value) < l.cut || c.Value[:l.cut] != l.Current[:l.cut] {
 				continue // it differs in what readline leaves as it is
 			}
-			fmt.Fprintf(&b, "%s%s\n", sign, quoteBash(c.Value[l.cut:], l.quote, l.cut == 0))
+			parts = []string{sign, quoteBash(c.Value[l.cut:], l.quote, l.cut == 0)}
 		case Zsh:
-			escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
-			text := escape(shown)
-			if about != "" {
-				text += ":" + about
+			parts = []string{sign, escape(c.Value), "\t", escape(shown)}
+			if about := oneLine(c.Description); about != "" {
+				parts = append(parts, ":", about)
 			}
-			fmt.Fprintf(&b, "%s%s\t%s\n", sign, escape(c.Value), text)
 		case Fish:
-			fmt.Fprintf(&b, "%s\t%s\n", c.Value, about)
+			parts = []string{c.Value, "\t", oneLine(c.Description)}
 		case PowerShell:
-			if about == "" {
-				about = shown
-			}
-			fmt.Fprintf(&b, "%s%s\t%s\t%s\n", sign, quotePowerShell(c.Value), shown, about)
+			parts = []string{sign, quotePowerShell(c.Value), "\t", shown, "\t", cmp.Or(oneLine(c.Description), shown)}
 		}
+		for _, part := range parts {
+			b.WriteString(part)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
 
 // oneLine makes a description fit for a list: its first part, on one line.
 func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t' || r == '\n':
-			return ' '
-		case !Harmless(string(r)):
-			return -1
-		}
-		return r
-	}, text)
+	if !Harmless(text) {
+		text = strings.Map(func(r rune) rune {
+			switch {
+			case r == '\t' || r == '\n':
+				return ' '
+			case !Harmless(string(r)):
+				return -1
+			}
+			return r
+		}, text)
+	}
 	const most = 100
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+	if len(text) > most {
+		if runes := []rune(text); len(runes) > most {
+			return string(runes[:most-1]) + "…"
+		}
 	}
 	return text
 }
@@ -440,15 +446,24 @@ func quoteBash(text string, quote byte, beginning bool) string {
 		return strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`", `!`, `"\!"`).Replace(text)
 	}
 	var b strings.Builder
-	for i, r := range text {
-		plain := r >= 0x80 && !unicode.IsSpace(r) || strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%", r)
-		if !plain && !(r == '~' && !(beginning && i == 0)) {
+	b.Grow(len(text) + len(text)/4 + 4)
+	for i := range len(text) {
+		// The bytes of what is not ASCII stand for themselves.
+		if c := text[i]; c < 0x80 && !plainBash[c] && !(c == '~' && !(beginning && i == 0)) {
 			b.WriteByte('\\')
 		}
-		b.WriteRune(r)
+		b.WriteByte(text[i])
 	}
 	return b.String()
 }
+
+// plainBash are the characters that need no quotation in bash.
+var plainBash = func() (plain [0x80]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%" {
+		plain[c] = true
+	}
+	return plain
+}()
 
 // quotePowerShell writes a text so that PowerShell reads it back as it is.
 func quotePowerShell(text string) string {

@@ -66,7 +66,7 @@ func (c Cache) Read() ([]Image, time.Time) {
 	if first != version || err != nil {
 		return nil, time.Time{}
 	}
-	var images []Image
+	images := make([]Image, 0, 256)
 	for len(images) < MaxImages && lines.Scan() {
 		id, name, ok := strings.Cut(lines.Text(), "\t")
 		if !ok {

@@ -282,9 +282,22 @@ func shellTest(t *testing.T, p *place, cmd *exec.Cmd, lines []typed) {
 			t.Errorf("%s\n got %q\nwant %q", line.line, got, line.want)
 		}
 	}
+	// A list shows what there is, but for names that would write on the screen.
+	place := term.here()
+	term.key("glance-profile apply ")
+	p.tab(t, term, 1)
+	term.key("\t")
+	term.rest(300 * time.Millisecond)
+	if list := term.shown(place); !strings.Contains(list, "debian-12") || !strings.Contains(list, "twin") || strings.Contains(list, "screen") {
+		t.Errorf("the list of images: %q", list)
+	}
+	term.key("\x03")
+	term.rest(100 * time.Millisecond)
+	term.key("\x03")
+	term.rest(100 * time.Millisecond)
 	// What only the shell can find out is not found out, and then it is not known
 	// whose images are meant.
-	place := term.here()
+	place = term.here()
 	term.key("glance-profile apply --os-password $(touch pwned) deb")
 	p.tab(t, term, 1)
 	if strings.Contains(term.shown(place), "debian") {
