@@ -12,15 +12,16 @@ _glance_profile() {
 		*) files=$line ;;
 		esac
 	done <<<"$answer"
-	# Older bash, such as that of macOS, has no compopt or not all of these.
+	# Older bash, such as that of macOS, has no compopt or not all of these; and
+	# under set -e a failure would end the shell.
 	if type compopt >/dev/null 2>&1; then
-		compopt -o nosort 2>/dev/null
+		compopt -o nosort 2>/dev/null || :
 		case $files in
-		files) compopt -o default ;;
-		dirs) compopt -o dirnames ;;
+		files) compopt -o default || : ;;
+		dirs) compopt -o dirnames || : ;;
 		esac
 		case ${answer##*$'\n'} in
-		'~'*) [ ${#COMPREPLY[@]} -ne 1 ] || compopt -o nospace ;;
+		'~'*) [ ${#COMPREPLY[@]} -ne 1 ] || compopt -o nospace || : ;;
 		esac
 	fi
 	return 0
