@@ -14,8 +14,10 @@ import (
 	"glance-profile/internal/spelling"
 )
 
+// ruleColumns are those of audit rules.
+var ruleColumns = []string{"rule", "severity", "kind", "title"}
+
 func auditRulesCommand(env *Env) *cli.Command {
-	columns := []string{"rule", "severity", "kind", "title"}
 	return &cli.Command{
 		Name:        "rules",
 		Usage:       "list the rules of audit",
@@ -25,7 +27,7 @@ func auditRulesCommand(env *Env) *cli.Command {
 			if c.NArg() > 0 {
 				return usagef("audit rules takes no arguments; one rule is explained by audit explain RULE")
 			}
-			output, err := readOutput(c, env, render.KindList, columns)
+			output, err := readOutput(c, env, render.KindList, ruleColumns)
 			if err != nil {
 				return err
 			}
@@ -37,7 +39,7 @@ func auditRulesCommand(env *Env) *cli.Command {
 			for _, r := range p.Weigh(audit.Rules()) {
 				rows = append(rows, []any{r.ID, r.Severity.String(), string(kindOf(r)), r.Title})
 			}
-			return asUsage(render.List(env.Out, columns, rows, output))
+			return asUsage(render.List(env.Out, ruleColumns, rows, output))
 		},
 	}
 }

@@ -13,6 +13,7 @@ package cloud
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -64,6 +65,21 @@ func (c Config) String() string {
 
 // Format makes every verb, %#v too, print String.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
+
+// Login tells the settings from all others that would log in as somebody else or
+// somewhere else. Passwords and secrets are not in it; a token is, since it alone
+// says whose project it is for, so it is not to be shown.
+func (c Config) Login() string {
+	text := fmt.Sprintf("%q %q %q %q %q %q %q", c.Name, c.AuthType, c.AuthURL, c.Region, c.Interface, c.ImageEndpoint, c.ServiceName)
+	for _, key := range slices.Sorted(maps.Keys(c.auth)) {
+		switch key {
+		case "password", "application_credential_secret", "passcode":
+		default:
+			text += fmt.Sprintf(" %s=%q", key, c.auth[key])
+		}
+	}
+	return text
+}
 
 // NeedsPassword reports whether a password is required and none was found.
 // The openstack client then asks for it on a terminal.
