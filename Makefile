@@ -66,8 +66,11 @@ dist:
 install:
 	test -x $(BIN) || { echo "run make build first" >&2; exit 1; }
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/glance-profile
+	for page in man/*.[1-9]; do
+	  install -D -m 0644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"
+	done
 	for file in LICENSE README.md CHANGELOG.md; do
-	  install -D -m 0644 $$file $(DESTDIR)$(PREFIX)/share/doc/glance-profile/$$file
+	  install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/glance-profile/$$file"
 	done
 
 clean:

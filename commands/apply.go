@@ -80,7 +80,7 @@ func runChange(c *cli.Context, env *Env, r road, d decide) error {
 		if !r.readOnly() {
 			r.dryRun = true
 		}
-		todo, err := fromListing(env, from, r, q, d)
+		todo, err := fromListing(c.Context, env, from, r, q, d)
 		if err != nil {
 			return err
 		}
@@ -118,6 +118,7 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 		return err
 	}
 	defer s.finish()
+	auditor := audit.New(audit.Options{})
 	for _, img := range p.Images {
 		switch {
 		case img.Action != plan.ActionChange:
@@ -127,7 +128,7 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 		case img.Project != s.ProjectID:
 			return usagef("--plan was made in the project %s, and this is %s; choose the cloud with --os-cloud", img.Project, s.ProjectID)
 		}
-		if err := checkValues(env, img, c.Bool("force")); err != nil {
+		if err := checkValues(auditor, img, c.Bool("force")); err != nil {
 			return err
 		}
 	}
@@ -139,13 +140,13 @@ func applySaved(c *cli.Context, env *Env, r road) error {
 
 // checkValues refuses values of a plan that no image can be given: it may have
 // been edited by hand.
-func checkValues(env *Env, img plan.Image, force bool) error {
+func checkValues(auditor *audit.Auditor, img plan.Image, force bool) error {
 	for _, c := range img.Changes {
 		text, ok := c.After.(string)
 		if !ok || plan.IsBase(c.Property) {
 			continue
 		}
-		for _, f := range audit.New(audit.Options{}).Value(c.Property, text) {
+		for _, f := range auditor.Value(c.Property, text) {
 			if f.Severity == property.Error && f.RejectedBy != audit.ByGlance && !force {
 				return usagef("--plan: image %s: %s; --force overrides", img.ID, render.FindingLine(f))
 			}
@@ -157,6 +158,7 @@ func checkValues(env *Env, img plan.Image, force bool) error {
 // applying is what `apply` wants of each image.
 type applying struct {
 	env         *Env
+	auditor     *audit.Auditor
 	set         *profiles.Set
 	profiles    []string
 	with        []string
@@ -171,7 +173,7 @@ type applying struct {
 
 func readApply(c *cli.Context, env *Env) (*applying, error) {
 	a := &applying{
-		env: env, profiles: c.StringSlice("profile"), with: c.StringSlice("with"), unset: c.StringSlice("unset"),
+		env: env, auditor: audit.New(audit.Options{}), profiles: c.StringSlice("profile"), with: c.StringSlice("with"), unset: c.StringSlice("unset"),
 		tag: c.StringSlice("tag"), untag: c.StringSlice("untag"),
 		onlyMissing: c.Bool("only-missing"), prune: c.Bool("prune"), force: c.Bool("force"),
 	}
@@ -273,7 +275,7 @@ func (a *applying) check() error {
 		case strings.TrimSpace(p.key) != p.key:
 			return usagef("--property %s: Glance takes blanks off both ends of a name when an image is changed; leave them out", render.Quoted(p.key))
 		}
-		for _, f := range audit.New(audit.Options{}).Value(p.key, p.value) {
+		for _, f := range a.auditor.Value(p.key, p.value) {
 			line := "property " + render.FindingLine(f)
 			switch {
 			case f.Severity == property.Error && (f.RejectedBy == audit.ByGlance || !a.force):
@@ -318,7 +320,7 @@ func (a *applying) decide(img image.Image) (plan.Image, []string, error) {
 	}
 	p := plan.Set(img, wanted, a.onlyMissing)
 	if a.prune {
-		for _, name := range contradicting(img, p, wanted) {
+		for _, name := range a.contradicting(img, p, wanted) {
 			wanted = append(wanted, plan.Wanted{Property: name, After: nil, Why: "contradicts the profile (--prune)"})
 		}
 		p = plan.Set(img, wanted, a.onlyMissing)
@@ -329,9 +331,8 @@ func (a *applying) decide(img image.Image) (plan.Image, []string, error) {
 // worse refuses a change after which the properties go together worse than
 // before: an error that was not there.
 func (a *applying) worse(img image.Image, p plan.Image) error {
-	auditor := audit.New(audit.Options{})
-	before := auditor.Combinations(img)
-	for _, f := range auditor.Combinations(plan.After(img, p)) {
+	before := a.auditor.Combinations(img)
+	for _, f := range a.auditor.Combinations(plan.After(img, p)) {
 		known := slices.ContainsFunc(before, func(b audit.Finding) bool { return b.Rule == f.Rule && b.Property == f.Property })
 		if f.Severity == property.Error && !known && !a.force {
 			return fmt.Errorf("refused: %s; --force overrides", f.Message)
@@ -342,13 +343,12 @@ func (a *applying) worse(img image.Image, p plan.Image) error {
 
 // contradicting lists the hw_* properties that the image has beyond what is
 // wanted, and with which the outcome has findings that it does not have without.
-func contradicting(img image.Image, p plan.Image, wanted []plan.Wanted) []string {
+func (a *applying) contradicting(img image.Image, p plan.Image, wanted []plan.Wanted) []string {
 	var names []string
 	outcome := plan.After(img, p)
-	auditor := audit.New(audit.Options{})
 	count := func(img image.Image) int {
 		n := 0
-		for _, f := range auditor.Combinations(img) {
+		for _, f := range a.auditor.Combinations(img) {
 			if f.Severity >= property.Warning {
 				n++
 			}

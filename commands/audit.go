@@ -202,18 +202,25 @@ func (a *auditing) report(c *cli.Context, env *Env, places []place, q selection.
 	summary := report.Summary{}
 	var failed, missing int
 	var last error
+	interrupted := false
 	for _, p := range places {
-		n, err := a.judgePlace(c, env, p, q)
-		missing += n
 		state := report.Cloud{Location: p.location()}
-		if err != nil {
-			if c.Context.Err() != nil || errors.Is(err, errWriting) {
-				return err
-			}
+		err := c.Context.Err()
+		if err == nil {
+			var n int
+			n, err = a.judgePlace(c, env, p, q)
+			missing += n
+		}
+		switch {
+		case errors.Is(err, errWriting):
+			return err
+		case err != nil && c.Context.Err() != nil:
+			interrupted, state.Error = true, "interrupted"
+		case err != nil:
 			failed, last = failed+1, err
-			state.Error = err.Error()
+			state.Error = p.failure(err)
 			if len(places) > 1 {
-				env.fail(fmt.Errorf("%s: %w", p.name(), err))
+				env.fail(errors.New(p.name() + ": " + state.Error))
 			}
 		}
 		if !p.saved() {
@@ -227,7 +234,7 @@ func (a *auditing) report(c *cli.Context, env *Env, places []place, q selection.
 		}
 	}
 	for _, s := range stale {
-		if s.Expired || a.plain {
+		if s.Expired || a.plain && failed == 0 && !interrupted {
 			env.warn("%s:%d: %s", s.File, s.Line, s.Message)
 			summary.StaleIgnores = append(summary.StaleIgnores, fmt.Sprintf("%s:%d: %s", s.File, s.Line, s.Message))
 		}
@@ -236,10 +243,12 @@ func (a *auditing) report(c *cli.Context, env *Env, places []place, q selection.
 	if err := r.Close(summary); err != nil {
 		return fmt.Errorf("%w: %w", errWriting, err)
 	}
-	if a.judged == 0 && failed+missing == 0 {
+	if a.judged == 0 && failed+missing == 0 && !interrupted {
 		env.note("no image matches")
 	}
 	switch {
+	case interrupted:
+		return fmt.Errorf("interrupted; the report is of the %s judged before", countImages(a.judged))
 	case failed > 0 && failed == len(places):
 		if failed > 1 {
 			return fmt.Errorf("none of %d clouds and regions could be judged", failed)

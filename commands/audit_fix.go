@@ -51,7 +51,7 @@ func fixFindings(c *cli.Context, env *Env, o auditOptions) error {
 		if err := checkListing(q, r.out); err != nil {
 			return err
 		}
-		missing, err := chooseSaved(env, from, q, func(img image.Image) { images = append(images, img) })
+		missing, err := chooseSaved(c.Context, env, from, q, func(img image.Image) error { images = append(images, img); return nil })
 		if err != nil {
 			return err
 		}

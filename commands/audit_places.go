@@ -46,6 +46,19 @@ func (p place) name() string {
 	return name
 }
 
+// failure is what went wrong at a place, without its cloud, which logging in
+// names too.
+func (p place) failure(err error) string {
+	return strings.TrimPrefix(err.Error(), "cloud "+p.cloud+": ")
+}
+
+// ofOneCloud are the options that say where one cloud is, or who one is there:
+// with several, a secret would go to those that it is not for.
+var ofOneCloud = []string{
+	"os-auth-url", "os-endpoint", "os-password", "os-token",
+	"os-application-credential-id", "os-application-credential-name", "os-application-credential-secret",
+}
+
 // readPlaces reads the options that say where the images are, and which.
 func readPlaces(c *cli.Context, env *Env) ([]place, selection.Query, error) {
 	q, err := readQuery(c, true)
@@ -64,6 +77,14 @@ func readPlaces(c *cli.Context, env *Env) ([]place, selection.Query, error) {
 			return nil, q, usagef("--from has its images already; leave clouds and regions out")
 		}
 		return []place{{from: c.String("from")}}, q, checkListing(q, "")
+	}
+	if c.Bool("all-regions") && c.String("os-region-name") != "" {
+		return nil, q, usagef("--all-regions and --os-region-name contradict each other")
+	}
+	for _, name := range ofOneCloud {
+		if c.String(name) != "" && (len(clouds) > 1 || c.Bool("all-clouds")) {
+			return nil, q, usagef("--%s is of one cloud, and several are to be judged: put it into clouds.yaml", name)
+		}
 	}
 	var places []place
 	for _, name := range clouds {
@@ -146,14 +167,15 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 		catalog.Add(img)
 		return a.take(result)
 	})
+	judge := func(img image.Image) error { line.judge(img); return line.failed() }
 	if p.saved() {
-		missing, err = chooseSaved(env, p.from, q, line.judge)
+		missing, err = chooseSaved(c.Context, env, p.from, q, judge)
 	} else {
 		defer p.session.finish()
 		q.Project, q.Admin, q.Jobs = p.session.ProjectID, true, c.Int("jobs") // images of others are judged too
 		q.BothEnds = q.Jobs > 1
 		var found selection.Result
-		found, err = selection.Each(c.Context, p.session.glance, q, func(img image.Image) error { line.judge(img); return line.failed() })
+		found, err = selection.Each(c.Context, p.session.glance, q, judge)
 		for _, name := range found.Missing {
 			env.fail(name)
 		}

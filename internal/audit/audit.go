@@ -195,21 +195,22 @@ var lesser = map[string]bool{
 
 // tidy sorts findings, and leaves out those that another one says better.
 func tidy(findings []Finding) []Finding {
-	refused, told := map[string]bool{}, map[string]bool{}
+	refused, told := map[string]bool{}, map[string]property.Severity{}
 	for _, f := range findings {
 		for _, name := range f.also {
 			refused[name] = true
 		}
-		if f.Rule != noEffect && f.Severity > property.Info {
-			told[f.Property] = true
+		if before, ok := told[f.Property]; f.Rule != noEffect && (!ok || f.Severity > before) {
+			told[f.Property] = f.Severity
 		}
 	}
 	findings = slices.DeleteFunc(findings, func(f Finding) bool {
 		switch {
 		case lesser[f.Rule]:
 			return refused[f.Property]
-		case f.Rule == noEffect && f.Severity > property.Info:
-			return told[f.Property] // why, is said there
+		case f.Rule == noEffect:
+			worst, is := told[f.Property]
+			return is && worst >= f.Severity // why, is said there
 		}
 		return false
 	})

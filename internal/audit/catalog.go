@@ -21,34 +21,34 @@ import (
 var catalogRules = [...]Rule{
 	{
 		ID: "name-not-unique", Kind: OnCatalog, Severity: property.Warning,
-		Title:     "a name leads to one visible image",
-		Why:       "openstack server create --image NAME fails, or takes whichever comes first.",
+		Title:     "a name should lead to one image",
+		Why:       "openstack server create --image NAME refuses a name that is ambiguous, and other tools may take whichever image comes first.",
 		Example:   "two public images ubuntu-24.04",
-		Mend:      "Rename or hide all but one.",
+		Mend:      "Rename or hide all images of the name but one.",
 		Reference: "openstack/image/v2/image.py Image.find",
 	},
 	{
 		ID: "generic-not-unique", Kind: OnCatalog, Severity: property.Warning,
-		Title:     "a cloud offers one public generic image of each release and architecture",
-		Why:       "With several of os_purpose=generic users and tools cannot tell which is the one.",
+		Title:     "a cloud should have one public generic image of each release and architecture",
+		Why:       "With several images of os_purpose=generic, users and tools cannot tell which one to use.",
 		Example:   "two public images with os_purpose=generic, os_distro=ubuntu, os_version=24.04",
-		Mend:      "Hide the older ones, or give the special ones another os_purpose.",
+		Mend:      "Hide the older ones, or set another os_purpose on those with a special purpose.",
 		Reference: "SCS-0102, os_purpose",
 	},
 	{
 		ID: "superseded-visible", Kind: OnCatalog, Severity: property.Warning,
-		Title:     "an image that a newer one replaces is hidden or has another name",
-		Why:       "Users go on making servers of the old one, without its updates.",
+		Title:     "an image should be hidden once a newer one of the same name replaces it",
+		Why:       "Users go on creating servers from the old image, without the updates of the new one.",
 		Example:   "two images debian-12 of one owner, a year apart",
-		Mend:      "Hide the older one: servers made of it keep working. glance-profile audit --fix does it.",
+		Mend:      "Hide the older image (glance-profile audit --fix does it), or rename it. Servers made from it keep working.",
 		Reference: "openstack image set --hidden",
 	},
 	{
 		ID: "duplicate-data", Kind: OnCatalog, Severity: property.Info,
-		Title:     "the same data is there once",
-		Why:       "Two images with the same data take the room twice, and one of them will be forgotten.",
+		Title:     "the same data should not be stored twice",
+		Why:       "Two images with the same data take up space twice, and one of them may be forgotten when the other is updated.",
 		Example:   "two images with the same os_hash_value",
-		Mend:      "Delete one, unless they differ in their properties on purpose.",
+		Mend:      "Delete one of them, unless their properties differ on purpose.",
 		Reference: "glance/location.py set_data",
 	},
 }
@@ -225,10 +225,10 @@ func (g *group) sameName(e *entry) []Finding {
 	if n == 0 {
 		return nil
 	}
-	findings := []Finding{catalogFinding("name-not-unique", "name", e.name, "the name also leads to "+several(e, n, mine, theirs), nil)}
+	findings := []Finding{catalogFinding("name-not-unique", "name", e.name, "the same name is used by "+several(e, n, mine, theirs), nil)}
 	if newer := g.newest[e.owner]; e.replacedBy(newer) {
 		findings = append(findings, catalogFinding("superseded-visible", "os_hidden", "false",
-			fmt.Sprintf("%s of %s replaces it, and it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
+			fmt.Sprintf("%s of %s replaces it, but it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
 			[]Fix{{Property: "os_hidden", Before: false, After: true}}))
 	}
 	return findings

@@ -25,6 +25,8 @@
 //	    severity: warning            # error unless said otherwise
 //	    title: os_distro is one that we build
 //	    why: Our automation knows these two.
+//	    example: os_distro=mint      # this and the next are for audit explain
+//	    mend: Build the image anew from one of the two.
 //	    reference: https://wiki.example.com/images
 //	forbid:
 //	  - id: no-agent
@@ -141,11 +143,11 @@ type ignore struct {
 
 // demand is what all demands of a policy have in common.
 type demand struct {
-	id, title, why, reference string
-	severity                  property.Severity
-	when                      []selection.Expr
-	noFix                     bool
-	line                      int
+	id, title, why, example, mend, reference string
+	severity                                 property.Severity
+	when                                     []selection.Expr
+	noFix                                    bool
+	line                                     int
 }
 
 func (d *demand) common() *demand { return d }
@@ -212,7 +214,9 @@ func (p *Policy) Rules() []audit.Rule {
 	var rules []audit.Rule
 	for _, d := range p.demands() {
 		if p.selected(d.id) {
-			rules = append(rules, audit.Rule{ID: d.id, Kind: audit.OnPolicy, Severity: p.demanded(d), Title: d.title, Why: d.why, Reference: d.reference})
+			rules = append(rules, audit.Rule{
+				ID: d.id, Kind: audit.OnPolicy, Severity: p.demanded(d), Title: d.title, Why: d.why, Example: d.example, Mend: d.mend, Reference: d.reference,
+			})
 		}
 	}
 	slices.SortFunc(rules, func(a, b audit.Rule) int { return strings.Compare(a.ID, b.ID) })

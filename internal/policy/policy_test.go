@@ -67,8 +67,8 @@ func TestEmbedded(t *testing.T) {
 			t.Errorf("%s: name %q, summary %q", name, p.Name, p.Summary)
 		}
 		for _, r := range p.Rules() {
-			if r.Title == "" || !strings.HasSuffix(r.Why, ".") || r.Reference == "" {
-				t.Errorf("%s: %s: title %q, why %q, reference %q", name, r.ID, r.Title, r.Why, r.Reference)
+			if r.Title == "" || !strings.HasSuffix(r.Why, ".") || r.Example == "" || !strings.HasSuffix(r.Mend, ".") || r.Reference == "" {
+				t.Errorf("%s: %s: title %q, why %q, example %q, mend %q, reference %q", name, r.ID, r.Title, r.Why, r.Example, r.Mend, r.Reference)
 			}
 		}
 		if unknown := p.Unknown(ruleIDs()); len(unknown) > 0 {

@@ -42,6 +42,8 @@ var allowed = map[string][]string{
 	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property", "internal/spelling", "internal/yamlfile"},
 	"internal/report":       {"internal/audit", "internal/property", "internal/render"},
 	"internal/osinfo/xmldb": {},
+	"man":                   {},
+	"man/gen":               {"commands", "internal/audit", "internal/policy", "internal/report"},
 	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
 }
 
