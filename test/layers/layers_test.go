@@ -47,7 +47,7 @@ var allowed = map[string][]string{
 	"internal/osinfo/xmldb": {},
 	"man":                   {},
 	"man/gen":               {"commands", "internal/audit", "internal/policy", "internal/report"},
-	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
+	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "packaging/archive": {}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
 }
 
 type listed struct {
