@@ -40,6 +40,10 @@ type Config struct {
 	// Notes are remarks for the person: what was passed over or is doubtful.
 	Notes []string
 
+	// handedOver says that the token is the openstack client's, which is used as
+	// it is.
+	handedOver bool
+
 	auth map[string]string // the credentials and their scope, by keystoneauth's names
 	env  Env
 }
@@ -78,6 +82,9 @@ func (c Config) NeedsPassword() bool {
 func Load(opts Options, env Env) (Config, error) {
 	if opts.Verify && opts.Insecure {
 		return Config{}, failf(KindConfig, "--verify and --insecure exclude each other")
+	}
+	if cfg, ok, err := handedOver(opts.Cloud, env); ok || err != nil {
+		return cfg, err
 	}
 	lib, err := readLibrary(env)
 	if err != nil {
