@@ -12,8 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-//go:generate go test -run TestPluginTable -update
-
 var updateTable = flag.Bool("update", false, "write the plugin's table of commands")
 
 // pluginTable is where the plugin for the openstack client finds our commands.

@@ -15,7 +15,7 @@ _PROGRAM = "glance-profile"
 
 
 def find() -> str:
-    """Return the program's path: $GLANCE_PROFILE_BINARY, beside Python, PATH."""
+    """Return its path: $GLANCE_PROFILE_BINARY, beside Python, or in PATH."""
     named = os.environ.get(VARIABLE)
     if named:
         path = shutil.which(os.path.abspath(named))

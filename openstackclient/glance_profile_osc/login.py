@@ -66,7 +66,7 @@ def held(app: Any) -> dict[str, Any]:
 def _credentials(
     config: Mapping[str, Any], session: Any
 ) -> tuple[str, dict[str, str]]:
-    """Return how the client is logged in: with a token of Keystone's or not."""
+    """Return how the client is logged in, with or without Keystone."""
     plugin = session.auth
     address = getattr(plugin, "auth_url", None)
     if address:

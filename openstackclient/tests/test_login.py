@@ -1,4 +1,4 @@
-"""The login that is handed over, and what else the program's environment is."""
+"""The login that is handed over, and the rest of the environment."""
 
 import json
 import types

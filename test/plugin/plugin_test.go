@@ -293,7 +293,7 @@ func testExitCodes(t *testing.T, c *client) {
 // leads to.
 func (c *client) where(t *testing.T, env []string, args ...string) plan {
 	t.Helper()
-	args = append(args, "image", "profile", "create", "x", "--profile", "none", "--dry-run", "--if-exists", "error", "-f", "json")
+	args = append(args, "image", "profile", "create", "plugin-where", "--profile", "none", "--dry-run", "--if-exists", "error", "-f", "json")
 	return decode[plan](t, c.with(t, env, "", args...).want(t, 0))
 }
 
