@@ -67,7 +67,7 @@ func connectTo(ctx context.Context, c *cli.Context, env *Env, name string) (*ses
 	}
 	env.detail("logged in to %s, project %s, image service %s", s.Name, s.ProjectID, s.Endpoint)
 	if left := s.Expires.Sub(env.Now()); !s.Expires.IsZero() && left < soon {
-		env.warn("the token expires in %s and cannot be renewed; what takes longer will fail. glance-profile itself can log in anew, with a password or an application credential",
+		env.warn("the token expires in %s and cannot be renewed: what takes longer will fail, unless glance-profile itself logs in, with a password or an application credential",
 			max(left, 0).Round(time.Second))
 	}
 	return &session{Session: s, glance: glance.New(s.Image), finish: func() { times.print(env) }}, nil

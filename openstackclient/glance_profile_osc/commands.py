@@ -31,7 +31,7 @@ class Delegate(command.Command):
     _argv: Sequence[str] = ()
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Return a parser for help and completion; it leaves the line alone."""
+        """Return a parser for help and completion, which reads no line."""
         parser = super().get_parser(prog_name)
         parser.usage = f"%(prog)s [options] {self.entry['arguments']}".strip()
         summary = self.entry["summary"]

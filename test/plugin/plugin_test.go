@@ -276,6 +276,7 @@ func testExitCodes(t *testing.T, c *client) {
 	member := []string{"--os-cloud", "devcloud-member", "image", "profile"}
 	c.openstack(t, append(member, "create", "a", "b")...).want(t, 2, "glance-profile: error:")
 	c.openstack(t, append(member, "create", "--no-such-option")...).want(t, 2, "unknown option --no-such-option")
+	c.openstack(t, append(member, "audit", "--", "rules")...).want(t, 1, `no image has the name or id "rules"`)
 	c.openstack(t, append(member, "apply", "no image has this name", "--property", "a=b", "--yes")...).want(t, 1, "no image has this name")
 	c.openstack(t, "--os-cloud", "devcloud-reader", "image", "profile", "create", "x", "--profile", "none").want(t, 1, "403")
 	name := fmt.Sprintf("plugin-%08x", rand.Uint32())
