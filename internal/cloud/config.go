@@ -41,8 +41,9 @@ type Config struct {
 	Notes []string
 
 	// handedOver says that the token is the openstack client's, which is used as
-	// it is.
+	// it is, and held what Keystone told of it: the token in its answer.
 	handedOver bool
+	held       map[string]any
 
 	auth map[string]string // the credentials and their scope, by keystoneauth's names
 	env  Env

@@ -270,7 +270,7 @@ func (s *Session) logIn(ctx context.Context, cfg Config, provider *gophercloud.P
 		return nil, err
 	}
 	if cfg.handedOver {
-		err = hold(ctx, provider, cfg.auth["token"], identityURL)
+		err = hold(cfg, provider)
 	} else {
 		var opts gophercloud.AuthOptions
 		if opts, err = cfg.authOptions(identityURL); err != nil {

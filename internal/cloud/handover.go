@@ -1,8 +1,8 @@
 package cloud
 
 import (
-	"context"
 	"encoding/json"
+	"net/http"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
@@ -10,7 +10,7 @@ import (
 
 // Handover is the variable in which our plugin for the openstack client hands
 // its login over: a cloud as clouds.yaml has them, in JSON, with its name and
-// the client's token. It stands for all configuration files, variables and
+// the client's token, and under held what Keystone told of that. It stands for all configuration files, variables and
 // options that the client has read already, unless another cloud is named.
 const Handover = "GLANCE_PROFILE_LOGIN"
 
@@ -38,6 +38,7 @@ func handedOver(name string, env Env) (cfg Config, ok bool, err error) {
 		return Config{}, false, err
 	}
 	cfg.handedOver = true
+	cfg.held, _ = settings["held"].(map[string]any)
 	return cfg, true, nil
 }
 
@@ -48,13 +49,19 @@ func HandedOver(env Env) string {
 	return cfg.Name
 }
 
-// hold takes a token as it is. Keystone tells what it is for: to exchange it for
-// another, as auth_type token does, is forbidden to the tokens of trusts, and to
-// all where allow_rescope_scoped_token is off.
-func hold(ctx context.Context, provider *gophercloud.ProviderClient, token, identityURL string) error {
-	provider.SetToken(token)
-	client := &gophercloud.ServiceClient{ProviderClient: provider, Type: "identity", Endpoint: identityURL}
-	return provider.SetTokenAndAuthResult(tokens.Get(ctx, client, token))
+// hold takes the client's token as it is, with what Keystone told the client of
+// it. Nothing is asked: to exchange a token for another, as auth_type token does,
+// is forbidden to those of trusts, and to all where allow_rescope_scoped_token is
+// off; and those of application credentials with access rules may not even ask
+// what they are for.
+func hold(cfg Config, provider *gophercloud.ProviderClient) error {
+	if cfg.held == nil {
+		return failf(KindConfig, "%s does not tell what its token is for: unset it", Handover)
+	}
+	var result tokens.GetResult
+	result.Body = map[string]any{"token": cfg.held}
+	result.Header = http.Header{"X-Subject-Token": {cfg.auth["token"]}}
+	return provider.SetTokenAndAuthResult(result)
 }
 
 // handedOverError is ErrNotRenewable where the token is another program's.

@@ -1,11 +1,13 @@
 """Hands the client's login over to the program, in the environment.
 
 It is one variable: a cloud as clouds.yaml has them, in JSON, with the token
-that the client holds. The program uses that token as it is. The OS_* variables
-stay behind: the client has read them, with its options over them, and what it
-made of them is in that variable.
+that the client holds and what Keystone told of it. The program uses that token
+as it is, and need not ask what it is for. The OS_* variables stay behind: the
+client has read them, with its options over them, and what it made of them is
+in that variable.
 """
 
+import datetime
 import json
 import os
 from collections.abc import Mapping
@@ -60,6 +62,9 @@ def held(app: Any) -> dict[str, Any]:
     elif session.cert:
         cloud["cert"] = session.cert
     cloud["auth_type"], cloud["auth"] = _credentials(config, session)
+    if cloud["auth_type"] == "token":
+        service = config.get("image_service_type") or "image"
+        cloud["held"] = _token(session.auth.get_access(session), service)
     return cloud
 
 
@@ -76,3 +81,35 @@ def _credentials(
     if config["auth_type"] == "none":
         return "none", endpoint
     return "admin_token", {**endpoint, "token": plugin.get_token(session)}
+
+
+def _token(access: Any, service: str) -> dict[str, Any]:
+    """Return what Keystone told of the token, as its API has it.
+
+    Of the catalog only that service's addresses count. A whole one may be too
+    long for the environment.
+    """
+    token: dict[str, Any] = {
+        "user": {"id": access.user_id, "name": access.username},
+        "roles": [{"name": name} for name in access.role_names],
+        "catalog": [],
+    }
+    if access.expires is not None:
+        ends = access.expires.astimezone(datetime.timezone.utc)
+        token["expires_at"] = ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if access.project_id:
+        domain = {
+            "id": access.project_domain_id,
+            "name": access.project_domain_name,
+        }
+        token["project"] = {
+            "id": access.project_id,
+            "name": access.project_name,
+            "domain": domain,
+        }
+    if access.has_service_catalog():
+        for entry in access.service_catalog.catalog:
+            if entry.get("type") != service:
+                entry = {"type": entry.get("type"), "endpoints": []}
+            token["catalog"].append(entry)
+    return token

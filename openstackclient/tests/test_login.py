@@ -1,5 +1,6 @@
 """The login that is handed over, and the rest of the environment."""
 
+import datetime
 import json
 import types
 import unittest
@@ -8,12 +9,35 @@ from typing import Any
 from glance_profile_osc import login
 
 
+# As keystoneauth1.access reads it from Keystone's answer.
+ACCESS = types.SimpleNamespace(
+    user_id="u1",
+    username="ann",
+    role_names=["member"],
+    project_id="p1",
+    project_name="demo",
+    project_domain_id="default",
+    project_domain_name="Default",
+    expires=datetime.datetime.fromisoformat("2040-01-01T01:00:00+01:00"),
+    has_service_catalog=lambda: True,
+    service_catalog=types.SimpleNamespace(
+        catalog=[
+            {"type": "image", "name": "glance", "endpoints": [{"url": "x"}]},
+            {"type": "compute", "name": "nova", "endpoints": [{"url": "y"}]},
+        ]
+    ),
+)
+
+
 class Plugin:
     """An auth plugin of keystoneauth's: with Keystone, or without."""
 
     def __init__(self, auth_url: str | None) -> None:
         if auth_url is not None:
             self.auth_url = auth_url
+
+    def get_access(self, session: Any) -> Any:
+        return ACCESS
 
     def get_token(self, session: Any) -> str:
         return "s3cret"
@@ -55,6 +79,24 @@ class HeldTest(unittest.TestCase):
                 "region_name": "RegionOne",
                 "interface": "public",
                 "verify": True,
+                "held": {
+                    "user": {"id": "u1", "name": "ann"},
+                    "roles": [{"name": "member"}],
+                    "project": {
+                        "id": "p1",
+                        "name": "demo",
+                        "domain": {"id": "default", "name": "Default"},
+                    },
+                    "expires_at": "2040-01-01T00:00:00.000000Z",
+                    "catalog": [
+                        {
+                            "type": "image",
+                            "name": "glance",
+                            "endpoints": [{"url": "x"}],
+                        },
+                        {"type": "compute", "endpoints": []},
+                    ],
+                },
             },
         )
 
@@ -80,6 +122,7 @@ class HeldTest(unittest.TestCase):
 
     def test_without_keystone(self) -> None:
         got = login.held(app(auth_url=None, auth_type="admin_token"))
+        self.assertNotIn("held", got)
         self.assertEqual(got["auth_type"], "admin_token")
         self.assertEqual(
             got["auth"], {"endpoint": "http://glance", "token": "s3cret"}
