@@ -39,6 +39,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	if slices.Contains(l.globalArgs, "--version") {
 		return []string{"--version"}, nil
 	}
+	if len(l.words) > 0 && l.leaf != nil && l.leaf.ArgsUsage != "" {
+		l.leaf.Subcommands = nil // audit -- rules is of an image
+	}
 	out := append(l.globalArgs, l.path...)
 	out = append(out, l.leafArgs...)
 	if l.leaf != nil && len(l.leaf.Subcommands) == 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"glance-profile/internal/apply"
+	"glance-profile/internal/cloud"
 	"glance-profile/internal/image"
 	"glance-profile/internal/journal"
 	"glance-profile/internal/osinfo"
@@ -219,6 +220,9 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 		if c.IsSet(option.flag) && !secretOptions[option.flag] {
 			o.global = append(o.global, "--"+option.flag, c.String(option.flag))
 		}
+	}
+	if name := cloud.HandedOver(env.Cloud); name != "" && !c.IsSet("os-cloud") {
+		o.global = append(o.global, "--os-cloud", name)
 	}
 	if c.Bool("insecure") {
 		o.global = append(o.global, "--insecure")

@@ -41,6 +41,11 @@ type Config struct {
 	// Notes are remarks for the person: what was passed over or is doubtful.
 	Notes []string
 
+	// handedOver says that the token is the openstack client's, which is used as
+	// it is, and held what Keystone told of it: the token in its answer.
+	handedOver bool
+	held       map[string]any
+
 	auth map[string]string // the credentials and their scope, by keystoneauth's names
 	env  Env
 }
@@ -94,6 +99,9 @@ func (c Config) NeedsPassword() bool {
 func Load(opts Options, env Env) (Config, error) {
 	if opts.Verify && opts.Insecure {
 		return Config{}, failf(KindConfig, "--verify and --insecure exclude each other")
+	}
+	if cfg, ok, err := handedOver(opts.Cloud, env); ok || err != nil {
+		return cfg, err
 	}
 	lib, err := readLibrary(env)
 	if err != nil {
