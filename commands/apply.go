@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -293,7 +294,14 @@ func (a *applying) decide(img image.Image) (plan.Image, []string, error) {
 	var wanted []plan.Wanted
 	var notes []string
 	if len(a.profiles) > 0 {
-		request := profiles.Request{Profiles: a.profiles, With: a.with, Architecture: img.Properties["architecture"], Force: a.force}
+		request := profiles.Request{Profiles: a.profiles, With: a.with, Architecture: img.Properties["architecture"], Force: a.force, Held: map[string]string{}}
+		maps.Copy(request.Held, img.Properties)
+		for _, p := range a.properties {
+			request.Held[p.key] = p.value
+		}
+		for _, name := range a.unset {
+			delete(request.Held, name)
+		}
 		if osType := img.Properties["os_type"]; osType != "" || img.Properties["os_distro"] != "" {
 			request.Guest = &profiles.Guest{Layer: "the image", Source: "the image", Distro: img.Properties["os_distro"], Version: img.Properties["os_version"], Type: osType}
 		}

@@ -15,6 +15,7 @@ type Doc struct {
 	Arguments   string
 	Description string
 	Options     []OptionDoc
+	Examples    []Example
 	Commands    []Doc
 }
 
@@ -31,15 +32,17 @@ type OptionDoc struct {
 // Documentation returns the program with all its commands.
 func Documentation() Doc {
 	app := newApp(&Env{})
-	return Doc{Name: app.Name, Usage: app.Usage, Description: app.Description, Options: optionDocs(app.Flags), Commands: commandDocs(app.Commands)}
+	return Doc{Name: app.Name, Usage: app.Usage, Description: app.Description, Options: optionDocs(app.Flags), Examples: examples[""],
+		Commands: commandDocs(app.Commands, "")}
 }
 
-func commandDocs(commands []*cli.Command) []Doc {
+func commandDocs(commands []*cli.Command, above string) []Doc {
 	var docs []Doc
 	for _, c := range commands {
+		path := strings.TrimSpace(above + " " + c.Name)
 		docs = append(docs, Doc{
 			Name: c.Name, Usage: c.Usage, Arguments: c.ArgsUsage, Description: c.Description,
-			Options: optionDocs(c.Flags), Commands: commandDocs(c.Subcommands),
+			Options: optionDocs(c.Flags), Examples: examples[path], Commands: commandDocs(c.Subcommands, path),
 		})
 	}
 	return docs

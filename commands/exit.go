@@ -17,6 +17,24 @@ const (
 	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
+// ExitStatus is an exit code and what it says.
+type ExitStatus struct {
+	Code int
+	Text string
+}
+
+// ExitStatuses are all exit codes, for the manual pages.
+func ExitStatuses() []ExitStatus {
+	return []ExitStatus{
+		{exitDone, "Done, or nothing to do."},
+		{exitFailed, "It failed, or was refused or declined."},
+		{exitUsage, "Wrong usage; nothing was sent."},
+		{exitFindings, "Findings, or changes pending under --check."},
+		{exitPartial, "Some images or clouds are done, others not; each of these is named on standard error."},
+		{exitInterrupted, "Interrupted by Ctrl-C or SIGTERM."},
+	}
+}
+
 // usageError is a mistake on the command line. Nothing has been sent.
 type usageError struct{ message string }
 

@@ -46,7 +46,7 @@ func Run(ctx context.Context, env *Env) int {
 func newApp(env *Env) *cli.App {
 	flags := globalFlags()
 	tame(flags)
-	return &cli.App{
+	app := &cli.App{
 		Name:        "glance-profile",
 		Usage:       "set Glance image properties by profile",
 		Description: "Uploads images to OpenStack Glance with a bundle of properties that Nova, Cinder and Ironic act on,\nchecks the properties before anything is sent, and keeps a journal of every change.\nClouds and credentials are those of the openstack client: clouds.yaml, OS_* variables, --os-* options.",
@@ -83,6 +83,8 @@ func newApp(env *Env) *cli.App {
 			return usagef("which command? see glance-profile --help")
 		},
 	}
+	teach(app)
+	return app
 }
 
 // leaf makes a command that does something safe against urfave's habits: an

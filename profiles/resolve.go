@@ -50,6 +50,9 @@ type Request struct {
 	With         []string   // names of optional properties to take along
 	Architecture string     // --architecture, or ""
 	Properties   []Property // --property, in order; the later one wins
+	// Held are the properties that the outcome has anyway: a profile that requires
+	// one of them is content.
+	Held map[string]string
 	// Force takes layers that contradict each other, with a note.
 	Force bool
 }
@@ -299,7 +302,7 @@ func (s *Set) Resolve(q Request) (Resolution, error) {
 	var failures []error
 	for i, f := range flats {
 		for _, name := range slices.Sorted(maps.Keys(f.requires)) {
-			if values[name].Value == "" {
+			if values[name].Value == "" && q.Held[name] == "" {
 				failures = append(failures, fmt.Errorf("profile %s needs %s: give --property %s=VALUE", chosen[i].name, name, name))
 			}
 		}

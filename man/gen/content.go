@@ -12,12 +12,15 @@ import (
 	"glance-profile/internal/audit"
 	"glance-profile/internal/policy"
 	"glance-profile/internal/report"
+	"glance-profile/profiles"
 )
 
 // functions are what the templates of pages can ask for.
 var functions = template.FuncMap{
 	"usage": usage, "synopsis": synopsis, "description": description, "options": options, "globals": globals,
 	"rules": rules, "formats": formats, "members": members, "policies": policies,
+	"examples": exampleLines, "statuses": statuses, "commands": commandList, "suboptions": suboptions, "environment": environment, "files": files,
+	"profiles": profileNames, "road": func() string { return road },
 }
 
 // find returns a command by its path, such as "audit rules".
@@ -45,7 +48,10 @@ func synopsis(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := "`glance-profile " + path + "` [*options*] " + arguments(doc.Arguments) + "\n\n"
+	text := ""
+	if doc.Arguments != "" || len(doc.Commands) == 0 { // what only holds others is no command
+		text = strings.TrimSpace("`glance-profile "+path+"` [*options*] "+arguments(doc.Arguments)) + "\n\n"
+	}
 	for _, sub := range doc.Commands {
 		more, err := synopsis(path + " " + sub.Name)
 		if err != nil {
@@ -72,9 +78,14 @@ func options(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return optionList(doc.Options, "## "), nil
+}
+
+// optionList lists options by category, each below a heading of its own.
+func optionList(all []commands.OptionDoc, heading string) string {
 	var b strings.Builder
 	var categories []string
-	for _, o := range doc.Options {
+	for _, o := range all {
 		if !slices.Contains(categories, o.Category) {
 			categories = append(categories, o.Category)
 		}
@@ -82,9 +93,9 @@ func options(path string) (string, error) {
 	slices.Sort(categories)
 	for _, category := range categories {
 		if category != "" {
-			fmt.Fprintf(&b, "## %s\n\n", category)
+			fmt.Fprintf(&b, "%s%s\n\n", heading, category)
 		}
-		list := slices.Clone(doc.Options)
+		list := slices.Clone(all)
 		slices.SortStableFunc(list, func(a, b commands.OptionDoc) int { return strings.Compare(a.Names[0], b.Names[0]) })
 		for _, o := range list {
 			if o.Category == category {
@@ -92,8 +103,140 @@ func options(path string) (string, error) {
 			}
 		}
 	}
+	return b.String()
+}
+
+// suboptions lists the options of the commands below one: their own, and then
+// those that choose how an answer is printed, which are the same for all but for
+// the texts that say so.
+func suboptions(path string) (string, error) {
+	doc, err := find(path)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	var shared []commands.OptionDoc
+	for _, sub := range doc.Commands {
+		var own []commands.OptionDoc
+		for _, o := range sub.Options {
+			switch {
+			case o.Category == "":
+				own = append(own, o)
+			case !slices.ContainsFunc(shared, func(s commands.OptionDoc) bool { return s.Names[0] == o.Names[0] && s.Usage == o.Usage }):
+				shared = append(shared, o)
+			}
+		}
+		if len(own) > 0 {
+			fmt.Fprintf(&b, "## %s %s\n\n%s", path, sub.Name, optionList(own, "## "))
+		}
+	}
+	for i, o := range shared {
+		if slices.ContainsFunc(shared, func(s commands.OptionDoc) bool { return s.Names[0] == o.Names[0] && s.Usage != o.Usage }) {
+			shared[i].Usage += " (" + takers(doc, o) + ")"
+		}
+	}
+	return b.String() + optionList(shared, "## "), nil
+}
+
+// takers names the commands that have an option with that text.
+func takers(doc commands.Doc, o commands.OptionDoc) string {
+	var names []string
+	for _, sub := range doc.Commands {
+		if slices.ContainsFunc(sub.Options, func(s commands.OptionDoc) bool { return s.Names[0] == o.Names[0] && s.Usage == o.Usage }) {
+			names = append(names, sub.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// exampleLines are the examples of a command, as its help has them.
+func exampleLines(path string) (string, error) {
+	doc, err := find(path)
+	var b strings.Builder
+	for _, e := range doc.Examples {
+		fmt.Fprintf(&b, "%s:\n\n```\n$ %s\n```\n\n", plain(strings.ToUpper(e.What[:1])+e.What[1:]), e.Line)
+	}
+	return b.String(), err
+}
+
+// statuses lists the exit codes; of some only, where they are given.
+func statuses(codes ...int) string {
+	var b strings.Builder
+	for _, s := range commands.ExitStatuses() {
+		if len(codes) == 0 || slices.Contains(codes, s.Code) {
+			fmt.Fprintf(&b, "`%d`\n: %s\n\n", s.Code, plain(s.Text))
+		}
+	}
+	return b.String()
+}
+
+// commandList lists the commands with the pages that describe them.
+func commandList() string {
+	var b strings.Builder
+	for _, c := range commands.Documentation().Commands {
+		fmt.Fprintf(&b, "`%s`\n: %s See `glance-profile-%s`(1).\n\n", c.Name, plain(sentence(c.Usage)), c.Name)
+	}
+	return b.String()
+}
+
+// profileNames lists the embedded profiles.
+func profileNames() (string, error) {
+	set, err := profiles.Embedded()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, p := range set.List() {
+		fmt.Fprintf(&b, "`%s`\n: %s\n\n", p.Name, plain(sentence(p.Summary)))
+	}
 	return b.String(), nil
 }
+
+// The variables and files that pages have in common, each told once.
+var (
+	environmentTexts = map[string]string{
+		"cloud":   "`OS_CLIENT_CONFIG_FILE`, `OS_CLOUD`, other `OS_*` variables\n: Cloud and credentials, as with the `openstack` client.",
+		"journal": "`XDG_STATE_HOME`\n: Where the journals are, instead of *~/.local/state*.",
+		"profile": "`XDG_CONFIG_HOME`\n: Where profiles of your own and *clouds.yaml* are, instead of *~/.config*.",
+		"osinfo":  "`OSINFO_SYSTEM_DIR`\n: The osinfo-db to use instead of the built-in one; see `--osinfo-db`.",
+		"cache":   "`XDG_CACHE_HOME`\n: Where names and ids of images are kept for completion, instead of *~/.cache*.",
+		"colour":  "`NO_COLOR`\n: If set, nothing has a colour.",
+	}
+	fileTexts = map[string]string{
+		"cloud":   "*clouds.yaml*, *secure.yaml*, *clouds-public.yaml*\n: In the working directory, *~/.config/openstack* or */etc/openstack*.",
+		"journal": "*~/.local/state/glance-profile/journal/*\n: A journal for each run that changed something: JSON lines, mode 0600, without credentials.",
+		"profile": "*~/.config/glance-profile/profiles/*\n: Profiles of your own, `.yaml` or `.yml`; see `glance-profile-profiles`(5).",
+		"cache":   "*~/.cache/glance-profile/*\n: Names and ids of images as last listed, mode 0600.",
+	}
+)
+
+func environment(names ...string) (string, error) { return told(environmentTexts, names) }
+
+func files(names ...string) (string, error) { return told(fileTexts, names) }
+
+func told(texts map[string]string, names []string) (string, error) {
+	var b strings.Builder
+	for _, name := range names {
+		text, ok := texts[name]
+		if !ok {
+			return "", fmt.Errorf("%s is not described", name)
+		}
+		b.WriteString(text + "\n\n")
+	}
+	return b.String(), nil
+}
+
+// road is the output of the commands that change existing images.
+const road = "Standard output carries only what is asked for. With `--dry-run` or `--check` that is the plan: for people,\n" +
+	"or in the format of `--format`. Otherwise the plan is shown on standard error, and standard output stays empty\n" +
+	"unless a format other than `table` is asked for; then it has the plan with the result for each image.\n" +
+	"\n" +
+	"`json` and `yaml` are one object with `version` (1), `command` and `images`. An image has `action` (change,\n" +
+	"create or delete), `cloud`, `endpoint`, `region`, `project`, `id`, `name`, `changes`, `result` and `error`.\n" +
+	"A change has `property`, `before`, `after` and `why`; `null` stands for absent, and fields of the image keep\n" +
+	"their JSON type. `result` and `error` are `null` until the plan is carried out. It is also what `--out` saves.\n" +
+	"`csv` and `value` have a line for each change, with the columns `action`, `id`, `name`, `property`, `before`,\n" +
+	"`after` and `why`.\n"
 
 func option(o commands.OptionDoc) string {
 	var names []string

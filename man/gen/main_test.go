@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"glance-profile/commands"
 	"glance-profile/internal/audit"
 	"glance-profile/internal/policy"
+	"glance-profile/profiles"
 )
 
 func TestPagesAreCurrent(t *testing.T) {
@@ -85,6 +88,59 @@ func TestPoliciesInPagesAreRead(t *testing.T) {
 	for _, text := range examples {
 		if _, err := policy.Parse("example.yaml", []byte(text), ruleIDs()); err != nil {
 			t.Errorf("%v\n%s", err, text)
+		}
+	}
+}
+
+// The profile in the page is one that is loaded, and has all keys.
+func TestProfileInPageIsValid(t *testing.T) {
+	text, err := expand("glance-profile-profiles.5.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(text, "```\n")
+	example, _, _ := strings.Cut(rest, "```")
+	set, err := profiles.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, problems := set.Validate("example.yaml", []byte(example)); len(problems) > 0 || p.Name != "our-linux" {
+		t.Errorf("%v %v\n%s", p, problems, example)
+	}
+	_, problems := set.Validate("a.yaml", []byte("none: b\n"))
+	m := keyList.FindStringSubmatch(fmt.Sprint(problems))
+	if m == nil {
+		t.Fatalf("%v names no keys", problems)
+	}
+	list, _, _ := strings.Cut(m[1], "]")
+	list, _, _ = strings.Cut(list, " a.yaml")
+	for _, key := range strings.Split(list, ", ") {
+		if !strings.Contains(text, "\n`"+key+"`\n: ") || !strings.Contains(example, key+":") {
+			t.Errorf("the key %s is not described, or not in the example", key)
+		}
+	}
+}
+
+// Each command has a page of its own, which the page of the program names.
+func TestEachCommandHasAPage(t *testing.T) {
+	pages, err := generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := expand("glance-profile.1.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands.Documentation().Commands {
+		if _, ok := pages["glance-profile-"+c.Name+".1"]; !ok {
+			t.Errorf("%s has no page", c.Name)
+		}
+	}
+	for name := range pages {
+		section := filepath.Ext(name)
+		named := "`" + strings.TrimSuffix(name, section) + "`(" + section[1:] + ")"
+		if name != "glance-profile.1" && !strings.Contains(whole, named) {
+			t.Errorf("glance-profile(1) does not name %s", name)
 		}
 	}
 }

@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"internal/report":       {"internal/audit", "internal/property", "internal/render"},
 	"internal/osinfo/xmldb": {},
 	"man":                   {},
-	"man/gen":               {"commands", "internal/audit", "internal/policy", "internal/report"},
+	"man/gen":               {"commands", "internal/audit", "internal/policy", "internal/report", "profiles"},
 	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "packaging/archive": {}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
 }
 
