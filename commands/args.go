@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"glance-profile/internal/spelling"
 )
 
 // arrange puts a command line into the one order that urfave/cli understands:
@@ -91,9 +93,21 @@ func (l *line) word(arg string) error {
 		l.words = append(l.words, arg)
 		return nil
 	}
-	var names []string
+	var names, below []string
 	for _, command := range l.commands {
 		names = append(names, command.Name)
+		for _, sub := range command.Subcommands {
+			if sub.HasName(arg) {
+				below = append(below, command.Name+" "+sub.Name)
+			}
+		}
+	}
+	near := spelling.Near(arg, names)
+	if len(near) == 0 {
+		near = below
+	}
+	if len(near) > 0 {
+		return usagef("no command %q%s; see %s --help", arg, spelling.Meant(near), l.called())
 	}
 	return usagef("no command %q; after %s there may be: %s", arg, l.called(), strings.Join(names, ", "))
 }
@@ -120,9 +134,38 @@ func (l *line) find(name string) (full string, flag cli.Flag, own bool, err erro
 	case 1:
 		return l.find(matches[0])
 	case 0:
-		return "", nil, false, usagef("unknown option %s; see %s --help", dashed(name), l.called())
+		return "", nil, false, l.unknown(name)
 	}
 	return "", nil, false, usagef("ambiguous option %s: it may be --%s", dashed(name), strings.Join(matches, ", --"))
+}
+
+// unknown is the error for an option that there is not, with what was probably
+// meant.
+func (l *line) unknown(name string) error {
+	if l.leaf == nil && anyHas(l.commands, name) {
+		return usagef("unknown option %s before a command: it is an option of some, and stands after their name; see glance-profile --help", dashed(name))
+	}
+	var known []string
+	for _, set := range []map[string]cli.Flag{l.own, l.globals} {
+		for candidate, flag := range set {
+			if visible, ok := flag.(cli.VisibleFlag); len(candidate) > 1 && (!ok || visible.IsVisible()) && !slices.Contains(known, candidate) {
+				known = append(known, candidate)
+			}
+		}
+	}
+	slices.Sort(known)
+	near := spelling.Near(name, known)
+	for i := range near {
+		near[i] = dashed(near[i])
+	}
+	return usagef("unknown option %s%s; see %s --help", dashed(name), spelling.Meant(near), l.called())
+}
+
+// anyHas reports whether one of the commands, or of those below them, has the option.
+func anyHas(commands []*cli.Command, name string) bool {
+	return slices.ContainsFunc(commands, func(c *cli.Command) bool {
+		return options(c.Flags)[name] != nil || anyHas(c.Subcommands, name)
+	})
 }
 
 func (l *line) called() string {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -80,11 +81,32 @@ func newApp(env *Env) *cli.App {
 				fmt.Fprintf(env.Out, "glance-profile %s\n", env.Version)
 				return nil
 			}
+			if !env.quiet {
+				fmt.Fprint(env.messages(), orientation(c.App))
+			}
 			return usagef("which command? see glance-profile --help")
 		},
 	}
 	teach(app)
 	return app
+}
+
+// orientation is what the program says where nobody told it what to do: what it
+// is for, what there is, and where to read on.
+func orientation(app *cli.App) string {
+	var b strings.Builder
+	b.WriteString("glance-profile sets Glance image properties by profile, checks them, and can take every change back.\n\n")
+	for _, e := range examples[""] {
+		b.WriteString("  # " + e.What + "\n  " + e.Line + "\n")
+	}
+	var names []string
+	for _, c := range app.VisibleCommands() {
+		names = append(names, c.Name)
+	}
+	b.WriteString("\nCommands: " + strings.Join(names, ", ") + "\n" +
+		"Clouds are those of openstack: --os-cloud NAME or OS_CLOUD, of clouds.yaml. To rehearse without one: glance-profile sandbox.\n" +
+		"Options and examples of a command: glance-profile COMMAND --help. The manual: man glance-profile.\n")
+	return b.String()
 }
 
 // leaf makes a command that does something safe against urfave's habits: an
@@ -120,11 +142,15 @@ func tame(flags []cli.Flag) {
 
 // group makes a command that only holds others.
 func group(name, usage string, subcommands ...*cli.Command) *cli.Command {
+	names := make([]string, len(subcommands))
+	for i, c := range subcommands {
+		names[i] = c.Name
+	}
 	return &cli.Command{
 		Name: name, Usage: usage, Subcommands: subcommands, HideHelpCommand: true,
 		OnUsageError: onUsageError,
 		Action: func(*cli.Context) error {
-			return usagef("which one? see glance-profile %s --help", name)
+			return usagef("which one, %s? see glance-profile %s --help", list(names), name)
 		},
 	}
 }

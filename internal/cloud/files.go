@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"glance-profile/internal/spelling"
 )
 
 // found is one configuration file and what was met while looking for it.
@@ -151,7 +153,7 @@ func (l *library) unknown(name string) error {
 	case 0:
 		return failf(KindUnknownCloud, "cloud %q not found: there are no clouds at all (%s)", name, l.where())
 	default:
-		return failf(KindUnknownCloud, "cloud %q not found: there are %s (%s)", name, strings.Join(names, ", "), l.where())
+		return failf(KindUnknownCloud, "cloud %q not found%s: there are %s (%s)", name, spelling.Hint(name, names), strings.Join(names, ", "), l.where())
 	}
 }
 

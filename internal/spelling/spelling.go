@@ -67,17 +67,30 @@ func Name(name string) string {
 	return quoted
 }
 
-// Hint returns what to add to a message on a name that is not known: the known
-// names that are spelled like it, or "".
-func Hint(name string, known []string) string {
+// Near returns the known names that are spelled like one that is not known, or
+// that it is a part of; none where there are so many that they are no help.
+func Near(name string, known []string) []string {
 	var near []string
+	lower := strings.ToLower(name)
 	for _, k := range known {
-		limit := 1 + len(k)/5
-		if Distance(strings.ToLower(name), k, limit) <= limit || len(name) > 2 && strings.Contains(k, strings.ToLower(name)) {
+		limit := min(1+len(k)/5, utf8.RuneCountInString(name)-1) // something has to be left of it
+		if Distance(lower, strings.ToLower(k), limit) <= limit || len(name) > 2 && strings.Contains(strings.ToLower(k), lower) {
 			near = append(near, k)
 		}
 	}
-	if len(near) == 0 || len(near) > 5 {
+	if len(near) > 5 {
+		return nil
+	}
+	return near
+}
+
+// Hint returns what to add to a message on a name that is not known: the known
+// names that are spelled like it, or "".
+func Hint(name string, known []string) string { return Meant(Near(name, known)) }
+
+// Meant returns what to add to a message for what was probably meant, or "".
+func Meant(near []string) string {
+	if len(near) == 0 {
 		return ""
 	}
 	return "; meant is perhaps " + strings.Join(near, " or ")

@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"internal/osinfo":       {"internal/osinfo/xmldb"},
 	"internal/source":       {},
 	"internal/diskimage":    {},
-	"internal/cloud":        {},
+	"internal/cloud":        {"internal/spelling"},
 	"internal/sandbox":      {},
 	"internal/glance":       {"internal/image"},
 	"internal/selection":    {"internal/glance", "internal/image"},
