@@ -95,7 +95,7 @@ func newApp(env *Env) *cli.App {
 // is for, what there is, and where to read on.
 func orientation(app *cli.App) string {
 	var b strings.Builder
-	b.WriteString("glance-profile sets Glance image properties by profile, checks them, and can take every change back.\n\n")
+	b.WriteString("glance-profile sets Glance image properties by profile, checks them, and can take its changes back.\n\n")
 	for _, e := range examples[""] {
 		b.WriteString("  # " + e.What + "\n  " + e.Line + "\n")
 	}
