@@ -1,0 +1,149 @@
+package virtualdisk
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"glance-profile/internal/diskimage"
+)
+
+// tools leaves a test out where a program is missing, unless all must be tested.
+func tools(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
+				t.Fatalf("%s is missing, and all tests are demanded", name)
+			}
+			t.Skipf("left out: %s is missing (apt-get install qemu-utils)", name)
+		}
+	}
+}
+
+func run(t testing.TB, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// patchwork writes a disk of size bytes with data at random places, text that can
+// be compressed and noise that cannot, and holes.
+func patchwork(t testing.TB, size int64, seed uint64) string {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	path := filepath.Join(t.TempDir(), "disk.raw")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		data := make([]byte, 512*(1+rng.IntN(400)))
+		for i := range data {
+			if data[i] = byte(rng.Uint32()); i%3 > 0 {
+				data[i] = "compressible "[i%13]
+			}
+		}
+		if rng.IntN(2) == 0 {
+			for i := range data {
+				data[i] = byte(rng.Uint32())
+			}
+		}
+		off := rng.Int64N(size-int64(len(data))) / 512 * 512
+		if _, err := f.WriteAt(data, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// kinds are all kinds of image that qemu-img makes and that are read.
+var kinds = []struct {
+	name   string
+	format diskimage.Format
+	args   []string
+}{
+	{"raw", "", []string{"-O", "raw"}},
+	{"qcow2-v2", diskimage.QCOW2, []string{"-O", "qcow2", "-o", "compat=0.10"}},
+	{"qcow2-v3", diskimage.QCOW2, []string{"-O", "qcow2"}},
+	{"qcow2-zlib", diskimage.QCOW2, []string{"-O", "qcow2", "-c"}},
+	{"qcow2-v2-zlib", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "compat=0.10"}},
+	{"qcow2-zstd", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "compression_type=zstd"}},
+	{"qcow2-512", diskimage.QCOW2, []string{"-O", "qcow2", "-o", "cluster_size=512"}},
+	{"qcow2-512-zlib", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "cluster_size=512"}},
+	{"qcow2-4k-zstd", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "cluster_size=4k,compression_type=zstd"}},
+	{"qcow2-2M", diskimage.QCOW2, []string{"-O", "qcow2", "-o", "cluster_size=2M"}},
+	{"qcow2-2M-zlib", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "cluster_size=2M"}},
+	{"qcow2-2M-zstd", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "cluster_size=2M,compression_type=zstd"}},
+	{"qcow2-metadata", diskimage.QCOW2, []string{"-O", "qcow2", "-o", "preallocation=metadata"}},
+}
+
+// Every byte of every kind is what qemu-img says it is.
+func TestAgainstQEMU(t *testing.T) {
+	tools(t, "qemu-img")
+	const size = 9<<20 + 1536 // no multiple of any cluster
+	raw := patchwork(t, size, 1)
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			image := filepath.Join(t.TempDir(), "image")
+			run(t, append(append([]string{"qemu-img", "convert", "-f", "raw"}, k.args...), raw, image)...)
+			f, err := os.Open(image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			st, _ := f.Stat()
+			d, err := Open(f, st.Size(), k.format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Some formats round the size, so QEMU's own reading is what counts.
+			back := image + ".raw"
+			run(t, "qemu-img", "convert", "-O", "raw", image, back)
+			want, err := os.ReadFile(back)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, d, want)
+		})
+	}
+}
+
+// compare reads a disk in one go, and in pieces of all lengths at random.
+func compare(t *testing.T, d *Disk, want []byte) {
+	t.Helper()
+	if d.Size() != int64(len(want)) {
+		t.Fatalf("%d bytes, want %d", d.Size(), len(want))
+	}
+	got := make([]byte, len(want))
+	if n, err := d.ReadAt(got, 0); n != len(got) || err != nil {
+		t.Fatal(n, err)
+	}
+	if !bytes.Equal(got, want) {
+		for i := range got {
+			if got[i] != want[i] {
+				t.Fatalf("byte %d is %#x, want %#x", i, got[i], want[i])
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(7, uint64(len(want))))
+	for range 300 {
+		off := rng.IntN(len(want))
+		p := make([]byte, 1+rng.IntN(200_000))
+		n, err := d.ReadAt(p, int64(off))
+		if rest := len(want) - off; n != min(len(p), rest) || (err != nil) != (len(p) > rest) {
+			t.Fatal(off, n, err)
+		}
+		if !bytes.Equal(p[:n], want[off:off+n]) {
+			t.Fatalf("%d bytes from %d differ", n, off)
+		}
+	}
+}
