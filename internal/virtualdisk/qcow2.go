@@ -16,8 +16,8 @@ type qcow2 struct {
 	lengthBits int // of the length in the entry of a compressed cluster
 }
 
-func newQCOW2(f *file, l diskimage.Layout, size int64) (table, error) {
-	return &qcow2{f, l, bits.Len64(uint64(l.Block)) - 1 - 8}, nil
+func newQCOW2(f *file, l diskimage.Layout) *qcow2 {
+	return &qcow2{f, l, bits.Len64(uint64(l.Block)) - 1 - 8}
 }
 
 // Parts of the entries.
@@ -84,5 +84,5 @@ func (q *qcow2) unpack(e extent) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decompress(q.Compression, data, q.Block)
+	return q.decompress(q.Compression, data, q.Block)
 }

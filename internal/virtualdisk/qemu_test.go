@@ -84,6 +84,17 @@ var kinds = []struct {
 	{"qcow2-2M-zlib", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "cluster_size=2M"}},
 	{"qcow2-2M-zstd", diskimage.QCOW2, []string{"-O", "qcow2", "-c", "-o", "cluster_size=2M,compression_type=zstd"}},
 	{"qcow2-metadata", diskimage.QCOW2, []string{"-O", "qcow2", "-o", "preallocation=metadata"}},
+	{"vmdk-sparse", diskimage.VMDK, []string{"-O", "vmdk"}},
+	{"vmdk-stream", diskimage.VMDK, []string{"-O", "vmdk", "-o", "subformat=streamOptimized"}},
+	{"vmdk-zeroed-grain", diskimage.VMDK, []string{"-O", "vmdk", "-S", "0", "-o", "zeroed_grain=on"}},
+	{"vhd-dynamic", diskimage.VHD, []string{"-O", "vpc"}},
+	{"vhd-dynamic-exact", diskimage.VHD, []string{"-O", "vpc", "-o", "force_size=on"}},
+	{"vhd-fixed", diskimage.VHD, []string{"-O", "vpc", "-o", "subformat=fixed,force_size=on"}},
+	{"vhdx-dynamic", diskimage.VHDX, []string{"-O", "vhdx"}},
+	{"vhdx-1M", diskimage.VHDX, []string{"-O", "vhdx", "-o", "block_size=1M"}},
+	{"vhdx-fixed", diskimage.VHDX, []string{"-O", "vhdx", "-o", "subformat=fixed"}},
+	{"vdi-dynamic", diskimage.VDI, []string{"-O", "vdi"}},
+	{"vdi-static", diskimage.VDI, []string{"-O", "vdi", "-o", "static=on"}},
 }
 
 // Every byte of every kind is what qemu-img says it is.
@@ -107,7 +118,7 @@ func TestAgainstQEMU(t *testing.T) {
 			}
 			// Some formats round the size, so QEMU's own reading is what counts.
 			back := image + ".raw"
-			run(t, "qemu-img", "convert", "-O", "raw", image, back)
+			run(t, "qemu-img", "convert", "-f", map[diskimage.Format]string{"": "raw", diskimage.VHD: "vpc"}[k.format]+map[bool]string{true: string(k.format)}[k.format != diskimage.VHD], "-O", "raw", image, back)
 			want, err := os.ReadFile(back)
 			if err != nil {
 				t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"glance-profile/internal/budget"
@@ -155,8 +156,15 @@ func (d *Disk) Size() int64 { return d.size }
 func (d *Disk) Format() diskimage.Format { return d.format }
 
 // Notes are what to know about the data: a line each, such as that a log was not
-// applied.
-func (d *Disk) Notes() []string { return d.notes }
+// applied. There may be more of them once more was read.
+func (d *Disk) Notes() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.file.padded {
+		return append(slices.Clone(d.notes), "the file ends within a block, of which the rest counts as zeros: it may be cut off")
+	}
+	return d.notes
+}
 
 // ReadAt reads from the disk. Blocks that the image does not have are zeros.
 func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
@@ -231,6 +239,8 @@ type file struct {
 	size   int64
 	pages  *budget.Cache[[]byte] // of tables, by their number
 	blocks *budget.Cache[[]byte] // that were compressed, by their place in the file
+	decompressor
+	padded bool // zeros were read for what is behind the end
 }
 
 func newFile(r io.ReaderAt, size int64) file {
@@ -251,9 +261,17 @@ func (f *file) tableOf(format diskimage.Format, l diskimage.Layout, size int64) 
 	if size == 0 {
 		return nil, nil
 	}
-	switch format {
-	case diskimage.QCOW2:
-		return newQCOW2(f, l, size)
+	switch {
+	case format == diskimage.QCOW2 && l.Second > 0:
+		return newQCOW2(f, l), nil
+	case format == diskimage.VMDK && l.Second > 0:
+		return &vmdk{f, l, size}, nil
+	case format == diskimage.VHD:
+		return &vhd{f, l}, nil
+	case format == diskimage.VHDX && l.Ratio > 0:
+		return &vhdx{f, l}, nil
+	case format == diskimage.VDI:
+		return &vdi{f, l}, nil
 	}
 	return nil, fmt.Errorf("%w: %s", ErrUnsupported, format)
 }
@@ -269,7 +287,10 @@ func (f *file) read(p []byte, off int64) error {
 	if err := f.exactly(p[:n], off); err != nil {
 		return err
 	}
-	clear(p[n:])
+	if n < len(p) {
+		f.padded = true
+		clear(p[n:])
+	}
 	return nil
 }
 

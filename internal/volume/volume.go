@@ -79,6 +79,7 @@ func Find(disk io.ReaderAt, size int64) (Table, []Volume, []string, error) {
 	if len(f.volumes) == 0 || f.isDisc() {
 		f.add(Volume{Name: "disk", Size: size})
 	}
+	f.lvm()
 	return f.table, f.volumes, f.notes, f.err
 }
 
