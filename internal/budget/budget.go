@@ -117,7 +117,7 @@ func (b *Reader) block(index, wanted int64) ([]byte, error) {
 	}
 	last := (b.size - 1) / BlockSize
 	count := int64(1)
-	for count < min(wanted, fetchBlocks) && index+count <= last && !b.blocks.Has(index+count) {
+	for count < min(wanted, fetchBlocks, int64(b.blocks.most)) && index+count <= last && !b.blocks.Has(index+count) {
 		count++
 	}
 	start := index * BlockSize
