@@ -2,6 +2,7 @@ package virtualdisk
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -155,6 +156,60 @@ func compare(t *testing.T, d *Disk, want []byte) {
 		}
 		if !bytes.Equal(p[:n], want[off:off+n]) {
 			t.Fatalf("%d bytes from %d differ", n, off)
+		}
+	}
+}
+
+// Disks of several tables: data far apart, among them behind the 4 GiB after which
+// the block table of a VHDX with small blocks has an entry of another kind.
+func TestFarApart(t *testing.T) {
+	tools(t, "qemu-img", "qemu-io")
+	places := []int64{0, 33 << 20, 2<<30 - 4096, 4<<30 - 512, 4<<30 + 1<<20, 8<<30 + 512, 9<<30 - 4096}
+	for _, k := range []struct {
+		format diskimage.Format
+		args   []string
+	}{
+		{diskimage.QCOW2, []string{"-f", "qcow2", "-o", "cluster_size=4k"}},
+		{diskimage.QCOW2, []string{"-f", "qcow2"}},
+		{diskimage.VMDK, []string{"-f", "vmdk"}},
+		{diskimage.VHD, []string{"-f", "vpc", "-o", "force_size=on"}},
+		{diskimage.VHDX, []string{"-f", "vhdx", "-o", "block_size=1M"}},
+		{diskimage.VHDX, []string{"-f", "vhdx"}},
+		{diskimage.VDI, []string{"-f", "vdi"}},
+	} {
+		image := filepath.Join(t.TempDir(), "image")
+		run(t, append(append([]string{"qemu-img", "create"}, k.args...), image, "9G")...)
+		commands := []string{"qemu-io", "-f", k.args[1]}
+		for i, at := range places {
+			commands = append(commands, "-c", fmt.Sprintf("write -P %d %d 4096", i+1, at))
+		}
+		run(t, append(commands, image)...)
+		f, err := os.Open(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		st, _ := f.Stat()
+		d, err := Open(f, st.Size(), k.format)
+		if err != nil || d.Size() != 9<<30 {
+			t.Fatal(k.args, d, err)
+		}
+		for i, at := range places {
+			p := make([]byte, 8192)
+			from := max(at-2048, 0)
+			n, err := d.ReadAt(p, from)
+			if err != nil && from+8192 <= d.Size() {
+				t.Fatal(k.args, at, err)
+			}
+			want := make([]byte, n)
+			for j := range want {
+				if o := from + int64(j); o >= at && o < at+4096 {
+					want[j] = byte(i + 1)
+				}
+			}
+			if !bytes.Equal(p[:n], want) {
+				t.Errorf("%v: other bytes at %d", k.args, at)
+			}
 		}
 	}
 }
