@@ -101,7 +101,7 @@ var kinds = []struct {
 // Every byte of every kind is what qemu-img says it is.
 func TestAgainstQEMU(t *testing.T) {
 	tools(t, "qemu-img")
-	const size = 9<<20 + 1536 // no multiple of any cluster
+	const size = 5<<20 + 1536 // no multiple of any cluster
 	raw := patchwork(t, size, 1)
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
