@@ -84,8 +84,7 @@ const (
 	compressed
 )
 
-// stated are formats of which a disk is read as it is. An ISO is one by its
-// content.
+// asIs are the formats in which the file is the disk.
 var asIs = map[diskimage.Format]bool{diskimage.Raw: true, diskimage.ISO: true}
 
 // Open opens the disk in an image file of size bytes. With a format the file has

@@ -16,7 +16,7 @@ import (
 // recorded returns a disk of testdata. lvm.raw is a GPT with two physical volumes
 // of LVM2 2.03.16, on which lvcreate, lvextend and lvremove made the group vg-a;
 // pv.raw is a whole disk with its label in sector 3, and metadata that were
-// changed 100 times. Neither has anything in its data.
+// changed many times. Neither has anything in its data.
 func recorded(t testing.TB, name string) []byte {
 	t.Helper()
 	packed, err := os.ReadFile(filepath.Join("testdata", name+".zst"))

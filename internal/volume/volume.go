@@ -5,8 +5,8 @@
 // It only reads, and a hostile table costs a note: chains are followed so far and
 // no farther, lists have bounds, and whatever lies outside of the disk is left
 // out. github.com/diskfs/go-diskfs was looked at and left: its partition package
-// follows no extended partitions and refuses a GPT for one odd entry, and its
-// module brings ten others along.
+// follows no extended partitions and refuses a GPT for one odd entry; its module
+// names ten others.
 package volume
 
 import (
