@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/osinfo":       {"internal/osinfo/xmldb"},
 	"internal/source":       {},
 	"internal/diskimage":    {},
+	"internal/filesystem":   {},
 	"internal/cloud":        {},
 	"internal/sandbox":      {},
 	"internal/glance":       {"internal/image"},

@@ -1,0 +1,294 @@
+package filesystem
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var record = flag.Bool("record", false, "make the images in testdata anew")
+
+// A maker makes a file system of a tree, with the tools of its kind.
+type maker struct {
+	name, kind string
+	tools      []string
+	noLinks    bool // it has no symbolic links
+	mounts     bool // needs to mount, which not every machine lets one do
+	make       func(t *testing.T, tree, image string)
+}
+
+// sized makes an empty image of so many MiB.
+func sized(t *testing.T, image string, mib int64) {
+	t.Helper()
+	file, err := os.Create(image)
+	if err == nil {
+		err = file.Truncate(mib << 20)
+		file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin", "LC_ALL=C.UTF-8", "MTOOLS_SKIP_CHECK=1", "SOURCE_DATE_EPOCH=1700000000")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// mib is a size that the tree fits in with room for structure.
+func mib(t *testing.T, tree string) int64 {
+	var total int64
+	err := filepath.Walk(tree, func(_ string, info fs.FileInfo, err error) error {
+		if err == nil {
+			total += (info.Size() + 16383) &^ 16383
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total>>20*5/4 + 4
+}
+
+func makeExt(kind string, after []string, options ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		sized(t, image, mib(t, tree)+4)
+		args := append([]string{"-q", "-F", "-L", "label", "-U", "01234567-89ab-cdef-0123-456789abcdef", "-N", "6000", "-d", tree}, options...)
+		run(t, "", "mkfs."+kind, append(args, image)...)
+		if after != nil {
+			// It says 1 when it changed something, which here is its work.
+			cmd := exec.Command(after[0], append(after[1:], image)...)
+			cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+			if out, err := cmd.CombinedOutput(); err != nil && cmd.ProcessState.ExitCode() != 1 {
+				t.Fatalf("%s: %v\n%s", after[0], err, out)
+			}
+		}
+	}
+}
+
+var makers = []maker{
+	{name: "ext2", kind: "ext2", tools: []string{"mkfs.ext2"}, make: makeExt("ext2", nil, "-b", "1024")},
+	{name: "ext3", kind: "ext3", tools: []string{"mkfs.ext3"}, make: makeExt("ext3", nil, "-b", "4096", "-J", "size=4")},
+	{name: "ext4", kind: "ext4", tools: []string{"mkfs.ext4"}, make: makeExt("ext4", nil, "-b", "1024")},
+	{name: "ext4-inline", kind: "ext4", tools: []string{"mkfs.ext4"}, make: makeExt("ext4", nil, "-O", "inline_data", "-I", "256")},
+	{name: "ext4-htree", kind: "ext4", tools: []string{"mkfs.ext4", "e2fsck"},
+		make: makeExt("ext4", []string{"e2fsck", "-f", "-y", "-D"}, "-b", "1024", "-O", "64bit,metadata_csum")},
+	{name: "ext4-bigalloc", kind: "ext4", tools: []string{"mkfs.ext4"}, make: makeExt("ext4", nil, "-O", "bigalloc,meta_bg,^resize_inode", "-C", "16384")},
+}
+
+// scale says how large the parts of a tree are.
+type scale struct{ many, large, random, sparse int }
+
+var (
+	full  = scale{3200, 3 << 20, 1 << 20, 8 << 20}
+	small = scale{300, 64 << 10, 3000, 1 << 20}
+)
+
+const release = "NAME=\"Some Linux\"\nID=some\nVERSION_ID=\"12\"\n"
+
+// planted are the trees that there are already; TestMain removes them.
+var planted = map[string]string{}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	status := m.Run()
+	for _, dir := range planted {
+		os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
+// plant writes a tree that has what file systems differ in.
+func plant(t *testing.T, size scale, links bool) string {
+	t.Helper()
+	key := fmt.Sprint(size, links)
+	if dir, ok := planted[key]; ok {
+		return dir
+	}
+	dir, err := os.MkdirTemp("", "filesystem-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	planted[key] = dir
+	os.Chmod(dir, 0o755)
+	write := func(name string, data []byte) {
+		full := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("usr/lib/os-release", []byte(release))
+	write("empty", nil)
+	write("one", []byte("1"))
+	write("page", bytes.Repeat([]byte("0123456789abcdef"), 256))
+	write("large", numbered(size.large))
+	write("hundred-and-twenty.txt", numbered(120))
+	random := make([]byte, size.random)
+	source := rand.NewChaCha8([32]byte{1})
+	source.Read(random)
+	write("random", random)
+	write("größe-日本.txt", []byte("ü"))
+	write("Mixed Case.TXT", []byte("mixed"))
+	write("deep/a/b/c/d/e/f/g/h/i/j", []byte("deep"))
+	for i := range size.many {
+		write(fmt.Sprintf("many/an-entry-with-a-long-name-%d.txt", i), []byte(fmt.Sprint(i)))
+	}
+	if err := os.Mkdir(filepath.Join(dir, "nothing"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sparse, err := os.Create(filepath.Join(dir, "sparse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sparse.WriteAt([]byte("middle"), int64(size.sparse/2)+123)
+	sparse.WriteAt([]byte("end"), int64(size.sparse)-3)
+	sparse.Close()
+	if links {
+		os.Mkdir(filepath.Join(dir, "etc"), 0o755)
+		long := "/" + strings.Repeat("./", 80) + "deep/a"
+		for name, target := range map[string]string{
+			"etc/os-release": "../usr/lib/os-release", "long": long, "absolute": "/usr/lib", "loop": "loop",
+		} {
+			if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	} else {
+		write("etc/os-release", []byte(release))
+	}
+	return dir
+}
+
+// numbered is a text of which no two pages are the same.
+func numbered(size int) []byte {
+	var b bytes.Buffer
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, "line %d\n", i)
+	}
+	return b.Bytes()[:size]
+}
+
+// need leaves a test out where tools are missing, unless all have to be there.
+func (m maker) need(t *testing.T) {
+	t.Helper()
+	for _, tool := range m.tools {
+		found := false
+		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
+			if _, err := os.Stat(filepath.Join(dir, tool)); err == nil {
+				found = true
+			}
+		}
+		if !found {
+			if os.Getenv("GLANCE_PROFILE_REQUIRE_ALL") == "1" {
+				t.Fatalf("%s is missing", tool)
+			}
+			t.Skipf("left out: %s is not installed", tool)
+		}
+	}
+	if m.mounts && os.Getuid() != 0 {
+		t.Skip("left out: only root mounts")
+	}
+}
+
+// The images in testdata hold only the pages that are not all zeros: their size
+// is said by the first eight bytes, and each page has its number in front.
+func pack(t *testing.T, image string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	binary.Write(z, binary.LittleEndian, int64(len(data)))
+	zeros := make([]byte, 4096)
+	for i := 0; i < len(data); i += 4096 {
+		page := append(bytes.Clone(data[i:min(i+4096, len(data))]), zeros...)[:4096]
+		if !bytes.Equal(page, zeros) {
+			binary.Write(z, binary.LittleEndian, int64(i/4096))
+			z.Write(page)
+		}
+	}
+	z.Close()
+	return out.Bytes()
+}
+
+// packed is a recorded image, and an io.ReaderAt.
+type packed struct {
+	size  int64
+	pages map[int64][]byte
+}
+
+func unpack(data []byte) (*packed, error) {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	p := &packed{pages: map[int64][]byte{}}
+	if err := binary.Read(z, binary.LittleEndian, &p.size); err != nil {
+		return nil, err
+	}
+	for {
+		var number int64
+		if err := binary.Read(z, binary.LittleEndian, &number); err == io.EOF {
+			return p, nil
+		} else if err != nil {
+			return nil, err
+		}
+		page := make([]byte, 4096)
+		if _, err := io.ReadFull(z, page); err != nil {
+			return nil, err
+		}
+		p.pages[number] = page
+	}
+}
+
+func (p *packed) ReadAt(b []byte, off int64) (n int, err error) {
+	for n < len(b) && off < p.size {
+		chunk := int(min(int64(len(b)-n), 4096-off%4096, p.size-off))
+		if page, ok := p.pages[off/4096]; ok {
+			copy(b[n:n+chunk], page[off%4096:])
+		} else {
+			clear(b[n : n+chunk])
+		}
+		n += chunk
+		off += int64(chunk)
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func recorded(t testing.TB, name string) *packed {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := unpack(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
