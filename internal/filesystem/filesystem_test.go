@@ -162,7 +162,7 @@ func used(t *testing.T, volume io.ReaderAt, size int64, m maker) FS {
 		t.Errorf("it took %d bytes in %d reads", c.bytes, c.reads)
 	}
 	before := *c
-	if _, err := fsys.Lstat("many/an-entry-with-a-long-name-299.txt"); err != nil {
+	if _, err := fsys.Lstat("many/0299-an-entry-with-a-long-name.txt"); err != nil {
 		t.Error(err)
 	}
 	t.Logf("a name in a large directory: %d bytes in %d reads", c.bytes-before.bytes, c.reads-before.reads)
@@ -201,14 +201,14 @@ func TestMade(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			m.need(t)
 			size := full
-			if *record {
+			if *record || m.small {
 				size = small
 			}
 			tree := plant(t, size, !m.noLinks)
 			image := filepath.Join(t.TempDir(), "image")
 			m.make(t, tree, image)
 			if *record {
-				if err := os.WriteFile(filepath.Join("testdata", m.name+".gz"), pack(t, image), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join("testdata", m.name+".xz"), pack(t, image), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -283,7 +283,7 @@ func explore(volume io.ReaderAt, size int64) (bytes int64) {
 	walk("", 0)
 	root := Root{fsys}
 	data, _ := root.ReadFile("etc/os-release", 1<<16)
-	root.Exists("many/an-entry-with-a-long-name-299.txt")
+	root.Exists("many/0299-an-entry-with-a-long-name.txt")
 	root.Exists("many/none")
 	return bytes + int64(len(data))
 }
@@ -374,7 +374,7 @@ func TestDamage(t *testing.T) {
 
 func FuzzFilesystem(f *testing.F) {
 	for _, m := range makers {
-		data, err := os.ReadFile(filepath.Join("testdata", m.name+".gz"))
+		data, err := os.ReadFile(filepath.Join("testdata", m.name+".xz"))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -2,7 +2,7 @@ package filesystem
 
 import (
 	"bytes"
-	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"flag"
 	"fmt"
@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ulikunitz/xz"
 )
 
 var record = flag.Bool("record", false, "make the images in testdata anew")
@@ -23,6 +26,7 @@ type maker struct {
 	name, kind string
 	tools      []string
 	noLinks    bool // it has no symbolic links
+	small      bool // it has no room for the full tree
 	mounts     bool // needs to mount, which not every machine lets one do
 	make       func(t *testing.T, tree, image string)
 }
@@ -42,7 +46,9 @@ func sized(t *testing.T, image string, mib int64) {
 
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	limit, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(limit, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin", "LC_ALL=C.UTF-8", "MTOOLS_SKIP_CHECK=1", "SOURCE_DATE_EPOCH=1700000000")
 	out, err := cmd.CombinedOutput()
@@ -91,14 +97,67 @@ var makers = []maker{
 	{name: "ext4-htree", kind: "ext4", tools: []string{"mkfs.ext4", "e2fsck"},
 		make: makeExt("ext4", []string{"e2fsck", "-f", "-y", "-D"}, "-b", "1024", "-O", "64bit,metadata_csum")},
 	{name: "ext4-bigalloc", kind: "ext4", tools: []string{"mkfs.ext4"}, make: makeExt("ext4", nil, "-O", "bigalloc,meta_bg,^resize_inode", "-C", "16384")},
+	{name: "fat12", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, small: true, make: makeFAT("12", 30, "-s", "64")},
+	{name: "fat16", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("16", 60, "-s", "4")},
+	{name: "fat32", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("32", 60, "-s", "1")},
+	{name: "ntfs", kind: "ntfs", tools: []string{"mkntfs", "ntfs-3g"}, mounts: true, make: makeNTFS(nil)},
+	{name: "ntfs-compressed", kind: "ntfs", tools: []string{"mkntfs", "ntfs-3g", "setfattr"}, mounts: true, make: makeNTFS(func(t *testing.T, dir string) {
+		// Files below a directory that is marked as compressed are.
+		run(t, "", "setfattr", "-n", "system.ntfs_attrib_be", "-v", "0x00000800", dir)
+	}, "-c", "1024")},
+}
+
+// makeNTFS fills a volume through ntfs-3g, which mounts without a loop device.
+func makeNTFS(prepare func(t *testing.T, dir string), options ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		if _, err := os.Stat("/dev/fuse"); err != nil {
+			t.Skip("left out: there is no FUSE")
+		}
+		sized(t, image, mib(t, tree)+8)
+		run(t, "", "mkntfs", append([]string{"-Q", "-F", "-q", "-L", "label", "-p", "0", "-H", "1", "-S", "1", "-s", "512"}, append(options, image)...)...)
+		dir := t.TempDir()
+		// In front, as it goes on writing after umount has returned.
+		server := exec.Command("ntfs-3g", "-o", "compression,no_detach", image, dir)
+		if err := server.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer server.Wait()
+		defer exec.Command("umount", dir).Run()
+		for deadline := time.Now().Add(20 * time.Second); exec.Command("mountpoint", "-q", dir).Run() != nil; {
+			if time.Sleep(20 * time.Millisecond); time.Now().After(deadline) {
+				server.Process.Kill()
+				t.Fatal("ntfs-3g does not mount")
+			}
+		}
+		if prepare != nil {
+			prepare(t, dir)
+		}
+		run(t, tree, "cp", "-r", ".", dir)
+	}
+}
+
+func makeFAT(bits string, mib int64, options ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		sized(t, image, mib)
+		run(t, "", "mkfs.vfat", append([]string{"-F", bits, "-n", "LABEL", "-i", "12345678"}, append(options, image)...)...)
+		entries, err := os.ReadDir(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"-i", image, "-s", "-Q", "-p"}
+		for _, e := range entries {
+			args = append(args, filepath.Join(tree, e.Name()))
+		}
+		run(t, "", "mcopy", append(args, "::/")...)
+	}
 }
 
 // scale says how large the parts of a tree are.
-type scale struct{ many, large, random, sparse int }
+type scale struct{ many, large, random, sparse, pieces int }
 
 var (
-	full  = scale{3200, 3 << 20, 1 << 20, 8 << 20}
-	small = scale{300, 64 << 10, 3000, 1 << 20}
+	full  = scale{3200, 3 << 20, 1 << 20, 8 << 20, 600}
+	small = scale{300, 64 << 10, 3000, 1 << 20, 150}
 )
 
 const release = "NAME=\"Some Linux\"\nID=some\nVERSION_ID=\"12\"\n"
@@ -151,7 +210,7 @@ func plant(t *testing.T, size scale, links bool) string {
 	write("Mixed Case.TXT", []byte("mixed"))
 	write("deep/a/b/c/d/e/f/g/h/i/j", []byte("deep"))
 	for i := range size.many {
-		write(fmt.Sprintf("many/an-entry-with-a-long-name-%d.txt", i), []byte(fmt.Sprint(i)))
+		write(fmt.Sprintf("many/%04d-an-entry-with-a-long-name.txt", i), []byte(fmt.Sprint(i)))
 	}
 	if err := os.Mkdir(filepath.Join(dir, "nothing"), 0o755); err != nil {
 		t.Fatal(err)
@@ -163,6 +222,14 @@ func plant(t *testing.T, size scale, links bool) string {
 	sparse.WriteAt([]byte("middle"), int64(size.sparse/2)+123)
 	sparse.WriteAt([]byte("end"), int64(size.sparse)-3)
 	sparse.Close()
+	scattered, err := os.Create(filepath.Join(dir, "scattered"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range size.pieces {
+		fmt.Fprintf(io.NewOffsetWriter(scattered, int64(i)*20000), "piece %d", i)
+	}
+	scattered.Close()
 	if links {
 		os.Mkdir(filepath.Join(dir, "etc"), 0o755)
 		long := "/" + strings.Repeat("./", 80) + "deep/a"
@@ -219,7 +286,10 @@ func pack(t *testing.T, image string) []byte {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	z, err := xz.NewWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
 	binary.Write(z, binary.LittleEndian, int64(len(data)))
 	zeros := make([]byte, 4096)
 	for i := 0; i < len(data); i += 4096 {
@@ -240,7 +310,7 @@ type packed struct {
 }
 
 func unpack(data []byte) (*packed, error) {
-	z, err := gzip.NewReader(bytes.NewReader(data))
+	z, err := xz.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +352,7 @@ func (p *packed) ReadAt(b []byte, off int64) (n int, err error) {
 
 func recorded(t testing.TB, name string) *packed {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name+".gz"))
+	data, err := os.ReadFile(filepath.Join("testdata", name+".xz"))
 	if err != nil {
 		t.Fatal(err)
 	}
