@@ -26,6 +26,7 @@ type maker struct {
 	name, kind string
 	tools      []string
 	noLinks    bool // it has no symbolic links
+	noSpaces   bool // its tool knows no names with spaces
 	small      bool // it has no room for the full tree
 	mounts     bool // needs to mount, which not every machine lets one do
 	make       func(t *testing.T, tree, image string)
@@ -97,6 +98,10 @@ var makers = []maker{
 	{name: "ext4-htree", kind: "ext4", tools: []string{"mkfs.ext4", "e2fsck"},
 		make: makeExt("ext4", []string{"e2fsck", "-f", "-y", "-D"}, "-b", "1024", "-O", "64bit,metadata_csum")},
 	{name: "ext4-bigalloc", kind: "ext4", tools: []string{"mkfs.ext4"}, make: makeExt("ext4", nil, "-O", "bigalloc,meta_bg,^resize_inode", "-C", "16384")},
+	{name: "xfs", kind: "xfs", tools: []string{"mkfs.xfs"}, noSpaces: true, make: makeXFS()},
+	{name: "xfs-v4", kind: "xfs", tools: []string{"mkfs.xfs"}, noSpaces: true, make: makeXFS("-m", "crc=0", "-n", "ftype=0")},
+	{name: "xfs-large-dir-blocks", kind: "xfs", tools: []string{"mkfs.xfs"}, noSpaces: true, make: makeXFS("-b", "size=1024", "-n", "size=8192")},
+	{name: "xfs-mounted", kind: "xfs", tools: []string{"mkfs.xfs"}, mounts: true, make: makeMounted(320, "discard", nil, "mkfs.xfs", "-q", "-L", "label", "-b", "size=1024")},
 	{name: "fat12", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, small: true, make: makeFAT("12", 30, "-s", "64")},
 	{name: "fat16", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("16", 60, "-s", "4")},
 	{name: "fat32", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("32", 60, "-s", "1")},
@@ -149,6 +154,62 @@ func makeFAT(bits string, mib int64, options ...string) func(*testing.T, string,
 			args = append(args, filepath.Join(tree, e.Name()))
 		}
 		run(t, "", "mcopy", append(args, "::/")...)
+	}
+}
+
+// makeXFS fills a file system by a prototype, which lists the tree (mkfs.xfs(8)).
+func makeXFS(options ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		var proto strings.Builder
+		var list func(dir string)
+		list = func(dir string) {
+			entries, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				full, name := filepath.Join(dir, e.Name()), e.Name()
+				switch {
+				case strings.Contains(name, " "): // cannot be said
+				case e.IsDir():
+					fmt.Fprintf(&proto, "%s d--755 0 0\n", name)
+					list(full)
+					fmt.Fprintln(&proto, "$")
+				case e.Type() == fs.ModeSymlink:
+					target, _ := os.Readlink(full)
+					fmt.Fprintf(&proto, "%s l--777 0 0 %s\n", name, target)
+				default:
+					fmt.Fprintf(&proto, "%s ---644 0 0 %s\n", name, full)
+				}
+			}
+		}
+		fmt.Fprintf(&proto, "/dev/null\n0 0\nd--755 0 0\n")
+		list(tree)
+		fmt.Fprintln(&proto, "$")
+		file := filepath.Join(t.TempDir(), "proto")
+		if err := os.WriteFile(file, []byte(proto.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		sized(t, image, 320) // the least that mkfs.xfs makes is 300
+		run(t, "", "mkfs.xfs", append([]string{"-q", "-f", "-L", "label", "-p", file}, append(options, image)...)...)
+	}
+}
+
+// makeMounted fills a file system as Linux itself does.
+func makeMounted(mib int64, options string, fill func(t *testing.T, tree, dir string), mkfs ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		sized(t, image, mib)
+		run(t, "", mkfs[0], append(mkfs[1:], image)...)
+		dir := t.TempDir()
+		if out, err := exec.Command("mount", "-o", "loop,"+options, image, dir).CombinedOutput(); err != nil {
+			t.Skipf("left out: cannot mount here: %s", out)
+		}
+		defer run(t, "", "umount", dir)
+		if fill != nil {
+			fill(t, tree, dir)
+			return
+		}
+		run(t, tree, "cp", "-a", ".", dir)
 	}
 }
 
