@@ -67,7 +67,7 @@ var (
 // another one.
 type opener func(dev *device) (tree, error)
 
-var openers = []opener{openNTFS, openXFS, openExt, openFAT}
+var openers = []opener{openNTFS, openXFS, openSquashFS, openISO, openExt, openFAT}
 
 // Open recognizes the file system in a volume of size bytes. The error wraps
 // ErrUnknown where there is none that can be read.

@@ -102,6 +102,13 @@ var makers = []maker{
 	{name: "xfs-v4", kind: "xfs", tools: []string{"mkfs.xfs"}, noSpaces: true, make: makeXFS("-m", "crc=0", "-n", "ftype=0")},
 	{name: "xfs-large-dir-blocks", kind: "xfs", tools: []string{"mkfs.xfs"}, noSpaces: true, make: makeXFS("-b", "size=1024", "-n", "size=8192")},
 	{name: "xfs-mounted", kind: "xfs", tools: []string{"mkfs.xfs"}, mounts: true, make: makeMounted(320, "discard", nil, "mkfs.xfs", "-q", "-L", "label", "-b", "size=1024")},
+	{name: "iso-rock-ridge", kind: "iso9660", tools: []string{"xorriso"}, make: makeISO("-R")},
+	{name: "iso-joliet", kind: "iso9660", tools: []string{"xorriso"}, noLinks: true, make: makeISO("-J", "-joliet-long", "-U")},
+	{name: "squashfs-gzip", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("gzip")},
+	{name: "squashfs-xz", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("xz", "-b", "16K")},
+	{name: "squashfs-zstd", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("zstd", "-no-fragments")},
+	{name: "squashfs-lz4", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("lz4")},
+	{name: "squashfs-lzo", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("lzo")},
 	{name: "fat12", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, small: true, make: makeFAT("12", 30, "-s", "64")},
 	{name: "fat16", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("16", 60, "-s", "4")},
 	{name: "fat32", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("32", 60, "-s", "1")},
@@ -210,6 +217,18 @@ func makeMounted(mib int64, options string, fill func(t *testing.T, tree, dir st
 			return
 		}
 		run(t, tree, "cp", "-a", ".", dir)
+	}
+}
+
+func makeISO(options ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		run(t, "", "xorriso", append(append([]string{"-as", "mkisofs", "-quiet", "-V", "LABEL", "-o", image}, options...), tree)...)
+	}
+}
+
+func makeSquash(method string, options ...string) func(*testing.T, string, string) {
+	return func(t *testing.T, tree, image string) {
+		run(t, "", "mksquashfs", append([]string{tree, image, "-comp", method, "-quiet", "-no-progress", "-all-root"}, options...)...)
 	}
 }
 
