@@ -67,7 +67,7 @@ var (
 // another one.
 type opener func(dev *device) (tree, error)
 
-var openers = []opener{openNTFS, openXFS, openSquashFS, openISO, openExt, openFAT}
+var openers = []opener{openNTFS, openXFS, openSquashFS, openISO, openBtrfs, openExt, openFAT}
 
 // Open recognizes the file system in a volume of size bytes. The error wraps
 // ErrUnknown where there is none that can be read.
@@ -85,7 +85,11 @@ func Open(volume io.ReaderAt, size int64) (FS, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &mounted{tree: t, dev: dev, nodes: map[string]node{}}, nil
+		m := &mounted{tree: t, dev: dev, nodes: map[string]node{}}
+		if m.Type() == "btrfs" {
+			return btrfsFS{m}, nil
+		}
+		return m, nil
 	}
 	return nil, ErrUnknown
 }

@@ -109,6 +109,11 @@ var makers = []maker{
 	{name: "squashfs-zstd", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("zstd", "-no-fragments")},
 	{name: "squashfs-lz4", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("lz4")},
 	{name: "squashfs-lzo", kind: "squashfs", tools: []string{"mksquashfs"}, make: makeSquash("lzo")},
+	{name: "btrfs", kind: "btrfs", tools: []string{"mkfs.btrfs"}, make: makeBtrfs},
+	{name: "btrfs-zlib", kind: "btrfs", tools: []string{"mkfs.btrfs"}, mounts: true, make: makeMounted(200, "compress-force=zlib", nil, "mkfs.btrfs", "-q", "-L", "label")},
+	{name: "btrfs-lzo", kind: "btrfs", tools: []string{"mkfs.btrfs"}, mounts: true, make: makeMounted(200, "compress-force=lzo", nil, "mkfs.btrfs", "-q", "-L", "label")},
+	{name: "btrfs-zstd", kind: "btrfs", tools: []string{"mkfs.btrfs"}, mounts: true, make: makeMounted(200, "compress-force=zstd", nil, "mkfs.btrfs", "-q", "-L", "label")},
+	{name: "btrfs-subvolume", kind: "btrfs", tools: []string{"mkfs.btrfs", "btrfs"}, mounts: true, make: makeMounted(200, "defaults", fillSubvolume, "mkfs.btrfs", "-q", "-L", "label")},
 	{name: "fat12", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, small: true, make: makeFAT("12", 30, "-s", "64")},
 	{name: "fat16", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("16", 60, "-s", "4")},
 	{name: "fat32", kind: "vfat", tools: []string{"mkfs.vfat", "mcopy"}, noLinks: true, make: makeFAT("32", 60, "-s", "1")},
@@ -230,6 +235,23 @@ func makeSquash(method string, options ...string) func(*testing.T, string, strin
 	return func(t *testing.T, tree, image string) {
 		run(t, "", "mksquashfs", append([]string{tree, image, "-comp", method, "-quiet", "-no-progress", "-all-root"}, options...)...)
 	}
+}
+
+func makeBtrfs(t *testing.T, tree, image string) {
+	sized(t, image, mib(t, tree)+200)
+	run(t, "", "mkfs.btrfs", "-q", "-L", "label", "-r", tree, image)
+}
+
+// fillSubvolume is what openSUSE does: the default subvolume is a snapshot deep in
+// the file system.
+func fillSubvolume(t *testing.T, tree, dir string) {
+	run(t, dir, "btrfs", "subvolume", "create", "@")
+	run(t, dir, "mkdir", "-p", "@/.snapshots/1", "plain")
+	run(t, dir, "btrfs", "subvolume", "create", "@/.snapshots/1/snapshot")
+	run(t, dir, "btrfs", "subvolume", "create", "home")
+	run(t, tree, "cp", "-a", ".", dir+"/@/.snapshots/1/snapshot")
+	run(t, dir, "cp", "-a", tree+"/one", "home/one")
+	run(t, dir, "btrfs", "subvolume", "set-default", "@/.snapshots/1/snapshot")
 }
 
 // scale says how large the parts of a tree are.

@@ -105,7 +105,9 @@ func unpackBlock(method string, in []byte, size int) (out []byte, err error) {
 		return nil, unsupported("compression by %s", method)
 	}
 	if err == nil && r != nil {
-		out, err = io.ReadAll(io.LimitReader(r, int64(size)+1))
+		// A stream that ends where it has to is not asked for more: in btrfs, padding
+		// follows it.
+		out, err = io.ReadAll(io.LimitReader(r, int64(size)))
 	}
 	if err == nil && len(out) > size {
 		err = fmt.Errorf("more than %d bytes", size)
