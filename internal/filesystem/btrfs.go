@@ -619,7 +619,7 @@ func (f *btrfsFile) hole(p []byte, off int64) (int, error) {
 
 // unpack undoes the compression of an extent.
 func (b *btrfs) unpack(method byte, in []byte, size int) ([]byte, error) {
-	if err := b.dev.step(int64(size / 64)); err != nil {
+	if err := b.dev.step(2048 + int64(size/16)); err != nil {
 		return nil, err
 	}
 	switch method {

@@ -17,6 +17,8 @@ type device struct {
 	recent []int64 // the pages in the order of their coming
 	steps  int64   // left for this call
 	bytes  int64
+	limit  int64 // what a call gets of steps
+	spent  bool  // this call got no further
 }
 
 const (
@@ -28,19 +30,23 @@ const (
 )
 
 func newDevice(volume io.ReaderAt, size int64) *device {
-	d := &device{volume: volume, size: size, pages: map[int64][]byte{}}
+	d := &device{volume: volume, size: size, pages: map[int64][]byte{}, limit: maxSteps}
 	d.begin(0)
 	return d
 }
 
 // begin gives the budget for one call, of which the caller asked for some bytes.
 func (d *device) begin(asked int64) {
-	d.steps, d.bytes = maxSteps+asked/64, maxBytes+4*asked
+	d.steps, d.bytes, d.spent = d.limit+asked/4, maxBytes+4*asked, false
 }
 
 // step pays for work done.
 func (d *device) step(n int64) error {
 	if d.steps -= n; d.steps < 0 {
+		// Where one call led in circles, others will: they get less.
+		if !d.spent {
+			d.spent, d.limit = true, max(d.limit/4, 1<<14)
+		}
 		return fmt.Errorf("%w: it leads too far, or in circles", ErrDamaged)
 	}
 	return nil

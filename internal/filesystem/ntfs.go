@@ -599,7 +599,7 @@ func (s *ntfsStream) fill(p []byte, off int64) error {
 // not compressed, one that has none is zeros.
 func (s *ntfsStream) unpack(unit int64) ([]byte, error) {
 	size := s.unit * s.n.cluster
-	if err := s.n.dev.step(size / 64); err != nil {
+	if err := s.n.dev.step(2048 + size/16); err != nil {
 		return nil, err
 	}
 	out := make([]byte, size)

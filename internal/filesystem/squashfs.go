@@ -69,7 +69,7 @@ func (s *squash) notes() []string { return nil }
 
 // unpack undoes the compression of a block, of which at most size bytes come out.
 func (s *squash) unpack(in []byte, size int) ([]byte, error) {
-	if err := s.dev.step(int64(size / 64)); err != nil {
+	if err := s.dev.step(2048 + int64(size/16)); err != nil {
 		return nil, err
 	}
 	out, err := unpackBlock(map[uint16]string{1: "zlib", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}[s.method], in, size)
