@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/budget":       {},
 	"internal/virtualdisk":  {"internal/budget", "internal/diskimage"},
 	"internal/volume":       {},
+	"internal/filesystem":   {},
 	"internal/cloud":        {},
 	"internal/sandbox":      {},
 	"internal/glance":       {"internal/image"},
