@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 	"strings"
 	"unicode/utf16"
 )
@@ -32,7 +33,7 @@ var (
 // Bounds on what one hive may cost.
 const (
 	maxCell  = 1 << 20 // bytes of one cell: a list of 65,535 keys has half of it
-	maxCells = 500_000 // cells read in all
+	maxCells = 100_000 // cells read in all
 	maxBytes = 256 << 20
 	maxDepth = 3 // lists of lists; Windows writes one level
 	maxValue = 1 << 20
@@ -153,6 +154,64 @@ func (k Key) Keys(max int) ([]string, error) {
 	return names, err
 }
 
+// Prefixed returns the names of the keys below k that begin with a text, in
+// whatever case, at most max of them. Lists of keys are sorted by their names in
+// capital letters, on which Windows itself relies, so that few of them are read.
+func (k Key) Prefixed(prefix string, max int) (names []string, err error) {
+	if le32(k.cell[20:]) == 0 {
+		return nil, nil
+	}
+	offsets, err := k.h.offsets(le32(k.cell[28:]), 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	prefix = strings.ToUpper(prefix)
+	at := sort.Search(len(offsets), func(i int) bool {
+		sub, failed := k.h.keyAt(offsets[i])
+		if failed != nil {
+			err = failed
+		}
+		return err != nil || strings.ToUpper(sub.name) >= prefix
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, off := range offsets[at:] {
+		sub, err := k.h.keyAt(off)
+		if err != nil {
+			return names, err
+		}
+		if len(names) >= max || !strings.HasPrefix(strings.ToUpper(sub.name), prefix) {
+			break
+		}
+		names = append(names, sub.name)
+	}
+	return names, nil
+}
+
+// offsets appends where the keys of a list are.
+func (h *Hive) offsets(off uint32, depth int, all []uint32) ([]uint32, error) {
+	kind, count, width, cell, err := h.listCell(off)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "ri" && depth >= maxDepth {
+		return nil, fmt.Errorf("%w: lists of keys in each other", ErrDamaged)
+	}
+	for i := range count {
+		entry := le32(cell[4+i*width:])
+		if kind != "ri" {
+			all = append(all, entry)
+		} else if all, err = h.offsets(entry, depth+1, all); err != nil {
+			return nil, err
+		}
+		if len(all) > maxCells {
+			return nil, fmt.Errorf("%w: %d keys", ErrTooLarge, len(all))
+		}
+	}
+	return all, nil
+}
+
 // each calls f for the keys below k until it returns false. With a name, those
 // are left out whose hash says that they have another.
 func (k Key) each(name string, f func(Key) bool) error {
@@ -165,24 +224,14 @@ func (k Key) each(name string, f func(Key) bool) error {
 
 // list goes through a list of keys; it returns whether to go on.
 func (h *Hive) list(off uint32, name string, depth int, f func(Key) bool) (bool, error) {
-	cell, err := h.cell(off, 4)
+	kind, count, width, cell, err := h.listCell(off)
 	if err != nil {
 		return false, err
 	}
-	kind, count, width := string(cell[:2]), int(le16(cell[2:])), 4
-	switch kind {
-	case "lf", "lh":
-		width = 8
-	case "li":
-	case "ri":
+	if kind == "ri" {
 		if depth++; depth > maxDepth {
 			return false, fmt.Errorf("%w: lists of keys in each other", ErrDamaged)
 		}
-	default:
-		return false, fmt.Errorf("%w: no list of keys at %#x", ErrDamaged, off)
-	}
-	if 4+count*width > len(cell) {
-		return false, fmt.Errorf("%w: the list at %#x is longer than its cell", ErrDamaged, off)
 	}
 	for i := range count {
 		entry := cell[4+i*width:]
@@ -205,6 +254,26 @@ func (h *Hive) list(off uint32, name string, depth int, f func(Key) bool) (bool,
 		}
 	}
 	return true, nil
+}
+
+// listCell reads a list of keys: its kind, how many entries it has, of how many
+// bytes each, and the cell.
+func (h *Hive) listCell(off uint32) (kind string, count, width int, cell []byte, err error) {
+	if cell, err = h.cell(off, 4); err != nil {
+		return "", 0, 0, nil, err
+	}
+	kind, count, width = string(cell[:2]), int(le16(cell[2:])), 4
+	switch kind {
+	case "lf", "lh":
+		width = 8
+	case "li", "ri":
+	default:
+		return "", 0, 0, nil, fmt.Errorf("%w: no list of keys at %#x", ErrDamaged, off)
+	}
+	if 4+count*width > len(cell) {
+		return "", 0, 0, nil, fmt.Errorf("%w: the list at %#x is longer than its cell", ErrDamaged, off)
+	}
+	return kind, count, width, cell, nil
 }
 
 // hash is how lists of type lh name their keys.

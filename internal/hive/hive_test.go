@@ -176,6 +176,14 @@ func TestValues(t *testing.T) {
 	if names, err = services.Keys(5); err != nil || len(names) != 5 {
 		t.Error(names, err)
 	}
+	for prefix, want := range map[string]int{"service": 300, "SERVICE12": 10, "vio": 1, "A": 0, "zz": 0, "": 302} {
+		if names, err = services.Prefixed(prefix, 1000); err != nil || len(names) != want {
+			t.Errorf("%s: %d, %v", prefix, len(names), err)
+		}
+	}
+	if names, err = services.Prefixed("service", 3); err != nil || !slices.Equal(names, []string{"Service000", "Service001", "Service002"}) {
+		t.Error(names, err)
+	}
 	if h.Dirty() {
 		t.Error("dirty")
 	}
@@ -273,6 +281,8 @@ func walk(t testing.TB, data []byte) {
 			continue
 		}
 		_, err = k.Keys(500)
+		check(err)
+		_, err = k.Prefixed("vio", 500)
 		check(err)
 		for _, name := range []string{"", "Current", "Start", "ImagePath", "Owners", "V"} {
 			v, err := k.Value(name)
