@@ -71,6 +71,7 @@ func recorded(t testing.TB, name string) []byte {
 	t.Helper()
 	packed := filepath.Join("testdata", name+".gz")
 	if *record {
+		pack(t, "empty", empty()) // package inspect begins with it, too
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, empty(), 0o600); err != nil {
 			t.Fatal(err)
@@ -83,13 +84,7 @@ func recorded(t testing.TB, name string) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var b bytes.Buffer
-		w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-		w.Write(data)
-		w.Close()
-		if err := os.WriteFile(packed, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		pack(t, name, data)
 	}
 	f, err := os.Open(packed)
 	if err != nil {
@@ -105,6 +100,17 @@ func recorded(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+func pack(t testing.TB, name string, data []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	w.Write(data)
+	w.Close()
+	if err := os.WriteFile(filepath.Join("testdata", name+".gz"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // counter counts what is read of a hive.
