@@ -31,7 +31,11 @@ func defaultBoot(v *view) (choice bootChoice, ok bool) {
 	vars := map[string]string{}
 	for _, name := range []string{"boot/grub2/grubenv", "boot/grub/grubenv"} {
 		if data, found := v.read(name, maxConfig); found {
-			vars = parseAssignments(data)
+			for line := range strings.Lines(string(data)) { // as they are, without quotes
+				if key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok && !strings.HasPrefix(key, "#") {
+					vars[key] = value
+				}
+			}
 			break
 		}
 	}

@@ -119,7 +119,7 @@ func (t *tree) Open(name string) (io.ReaderAt, error) {
 	return strings.NewReader(contents), nil
 }
 
-// volumes is a tree with subvolumes.
+// withSubvolumes is a tree with subvolumes, as btrfs has them.
 type withSubvolumes struct{ *tree }
 
 func (t withSubvolumes) Subvolumes(int) ([]string, error) {
@@ -247,9 +247,6 @@ func (d *testDisk) put(at int, p piece) {
 func guid(t testing.TB, text string) []byte {
 	t.Helper()
 	var b [16]byte
-	if _, err := fmt.Sscanf(strings.ReplaceAll(text, "-", ""), "%x", new([]byte)); err != nil {
-		t.Fatal(err)
-	}
 	hex := strings.ReplaceAll(text, "-", "")
 	for i := range b {
 		n, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
@@ -312,15 +309,16 @@ func pe(machine uint16, signed bool, sections ...string) string {
 	opt := coff[20:]
 	le.PutUint16(opt, 0x20b)
 	le.PutUint32(opt[108:], 16)
-	b := h
+	var body []byte
 	for i := 0; i < len(sections); i += 2 {
-		s := opt[optional+20*i:]
+		s := opt[optional+40*(i/2):]
 		copy(s[:8], sections[i])
 		le.PutUint32(s[8:], uint32(len(sections[i+1])))
 		le.PutUint32(s[16:], uint32(len(sections[i+1])+100))
-		le.PutUint32(s[20:], uint32(len(b)))
-		b = append(append(b, sections[i+1]...), make([]byte, 100)...)
+		le.PutUint32(s[20:], uint32(len(h)+len(body)))
+		body = append(append(body, sections[i+1]...), make([]byte, 100)...)
 	}
+	b := append(h, body...)
 	if signed {
 		le.PutUint32(b[132+20+112+32:], uint32(len(b)))
 		le.PutUint32(b[132+20+112+36:], 512)

@@ -250,5 +250,9 @@ func findOS(db *osinfo.DB, r release, canonical string) string {
 			return o.ShortID
 		}
 	}
+	// Systems with too many releases to list are one.
+	if o, ok := db.Lookup(distro); ok && o.Since != "" && db.HasVersion(r.distro, canonical) {
+		return o.ShortID
+	}
 	return ""
 }
