@@ -30,6 +30,8 @@ var allowed = map[string][]string{
 	"internal/virtualdisk":  {"internal/budget", "internal/diskimage"},
 	"internal/volume":       {},
 	"internal/filesystem":   {},
+	"internal/hive":         {},
+	"internal/inspect":      {"internal/budget", "internal/diskimage", "internal/filesystem", "internal/hive", "internal/osinfo", "internal/virtualdisk", "internal/volume"},
 	"internal/cloud":        {},
 	"internal/sandbox":      {},
 	"internal/glance":       {"internal/image"},
