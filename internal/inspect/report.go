@@ -35,8 +35,8 @@ func (f Fact) Known() bool { return f.Reason == "" }
 // Is reports whether the answer is known to be that value.
 func (f Fact) Is(value string) bool { return f.Known() && f.Value == value }
 
-// MarshalJSON implements json.Marshaler.
-func (f Fact) MarshalJSON() ([]byte, error) {
+// Contract is the form that a fact has in JSON.
+func (f Fact) Contract() any {
 	var j struct {
 		Value  *string `json:"value"`
 		Source string  `json:"source"`
@@ -46,8 +46,11 @@ func (f Fact) MarshalJSON() ([]byte, error) {
 	if f.Known() {
 		j.Value = &f.Value
 	}
-	return json.Marshal(j)
+	return j
 }
+
+// MarshalJSON implements json.Marshaler.
+func (f Fact) MarshalJSON() ([]byte, error) { return json.Marshal(f.Contract()) }
 
 // known is an answer. Texts of images are cut to what is sensible: they are
 // anybody's.
