@@ -5,16 +5,18 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
+VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || echo unreleased)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 PREFIX  ?= /usr/local
 DESTDIR ?=
+BIN     ?= bin/glance-profile
 RELEASE ?= 2025.1
-GOFLAGS_BUILD := -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+GOFLAGS_BUILD := -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
-.PHONY: build cross demo demo-real test e2e soak bench lint generate devcloud-up devcloud-convert devcloud-down install clean
+.PHONY: build cross demo demo-real test e2e soak bench lint generate dist devcloud-up devcloud-convert devcloud-down install clean
 
 build:
-	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o bin/glance-profile .
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(BIN) .
 
 # One static binary each for the systems that operators sit at.
 cross:
@@ -57,10 +59,23 @@ lint:
 generate:
 	go generate ./...
 
+# Packages for Debian and RPM systems, archives for the others, and their sums.
+dist:
+	VERSION='$(VERSION)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' packaging/dist dist
+
 install:
-	test -x bin/glance-profile || { echo "run make build first" >&2; exit 1; }
-	install -D -m 0755 bin/glance-profile $(DESTDIR)$(PREFIX)/bin/glance-profile
-	install -D -m 0644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glance-profile/LICENSE
+	test -x $(BIN) || { echo "run make build first" >&2; exit 1; }
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/glance-profile
+	for page in man/*.[1-9]; do
+	  install -D -m 0644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"
+	done
+	share=$(DESTDIR)$(PREFIX)/share
+	install -D -m 0644 completion/glance-profile.bash $$share/bash-completion/completions/glance-profile
+	install -D -m 0644 completion/_glance-profile $$share/zsh/site-functions/_glance-profile
+	install -D -m 0644 completion/glance-profile.fish $$share/fish/vendor_completions.d/glance-profile.fish
+	for file in LICENSE README.md CHANGELOG.md; do
+	  install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/glance-profile/$$file"
+	done
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -80,7 +80,7 @@ func runChange(c *cli.Context, env *Env, r road, d decide) error {
 		if !r.readOnly() {
 			r.dryRun = true
 		}
-		todo, err := fromListing(env, from, r, q, d)
+		todo, err := fromListing(c.Context, env, from, r, q, d)
 		if err != nil {
 			return err
 		}

@@ -294,12 +294,12 @@ func (todo *pending) readMachines(ctx context.Context, env *Env, s *session, r r
 }
 
 // fromListing decides on the images of a saved listing, without a cloud.
-func fromListing(env *Env, path string, r road, q selection.Query, d decide) (pending, error) {
+func fromListing(ctx context.Context, env *Env, path string, r road, q selection.Query, d decide) (pending, error) {
 	if err := checkListing(q, r.out); err != nil {
 		return pending{}, err
 	}
 	todo := pending{withHardware: r.showsHardware()}
-	missing, err := chooseSaved(env, path, q, func(img image.Image) { todo.decide(env, d, img) })
+	missing, err := chooseSaved(ctx, env, path, q, func(img image.Image) error { todo.decide(env, d, img); return nil })
 	todo.failed += missing
 	return todo, err
 }

@@ -134,9 +134,17 @@ func (e *Env) fail(err error) {
 	e.tell("error: ", false, "%v", err)
 }
 
+// maxMessage bounds a message, in bytes.
+const maxMessage = 4 << 10
+
 func (e *Env) tell(kind string, silent bool, format string, args ...any) {
-	// One message is one line, whatever a server or a file has put into it.
-	text := "glance-profile: " + kind + render.Safe(strings.TrimSpace(fmt.Sprintf(format, args...)))
+	// One message is one line, and not a long one, whatever a server or a file
+	// has put into it.
+	text := render.Safe(strings.TrimSpace(fmt.Sprintf(format, args...)))
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
+	text = "glance-profile: " + kind + text
 	if !silent {
 		fmt.Fprintln(e.Err, text)
 	}

@@ -231,7 +231,7 @@ func listedImages(c *cli.Context, env *Env) (images []image.Image, failed int, e
 	if err := checkListing(q, ""); err != nil {
 		return nil, 0, err
 	}
-	failed, err = chooseSaved(env, c.String("from"), q, func(img image.Image) { images = append(images, img) })
+	failed, err = chooseSaved(c.Context, env, c.String("from"), q, func(img image.Image) error { images = append(images, img); return nil })
 	return images, failed, err
 }
 

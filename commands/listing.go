@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,9 +13,9 @@ import (
 )
 
 // openListing opens what --from names: a saved listing, or standard input for -.
-func openListing(env *Env, path string) (io.ReadCloser, error) {
+func openListing(ctx context.Context, env *Env, path string) (io.ReadCloser, error) {
 	if path == "-" {
-		return io.NopCloser(env.In), nil
+		return io.NopCloser(interruptible(ctx, env.In)), nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -24,8 +25,40 @@ func openListing(env *Env, path string) (io.ReadCloser, error) {
 		file.Close()
 		return nil, usagef("--from: %s is a directory", path)
 	}
-	return file, nil
+	return struct {
+		io.Reader
+		io.Closer
+	}{interruptible(ctx, file), file}, nil
 }
+
+// interruptible returns a reader whose reads end with the context, even where
+// nobody writes into the pipe behind it.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	type result struct {
+		n   int
+		err error
+	}
+	buf, done := make([]byte, 64<<10), make(chan result, 1)
+	return readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		go func() {
+			n, err := r.Read(buf[:min(len(buf), len(p))])
+			done <- result{n, err}
+		}()
+		select {
+		case got := <-done:
+			return copy(p, buf[:got.n]), got.err
+		case <-ctx.Done(): // the read is left behind, and its buffer with it
+			return 0, ctx.Err()
+		}
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // checkListing refuses what a saved listing has no answer to. out is where a plan
 // is to be saved, "" for nowhere.
@@ -41,9 +74,10 @@ func checkListing(q selection.Query, out string) error {
 
 // chooseSaved hands on those images of a saved listing that a query chooses, one
 // at a time and in their order, and says which of their values the listing does
-// not tell. missing counts the names that no image has, which are told.
-func chooseSaved(env *Env, path string, q selection.Query, do func(image.Image)) (missing int, err error) {
-	file, err := openListing(env, path)
+// not tell. An error of do ends it. missing counts the names that no image has,
+// which are told.
+func chooseSaved(ctx context.Context, env *Env, path string, q selection.Query, do func(image.Image) error) (missing int, err error) {
+	file, err := openListing(ctx, env, path)
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +93,9 @@ func chooseSaved(env *Env, path string, q selection.Query, do func(image.Image))
 			env.warn("image %s (%s): the openstack client does not show these as Glance has them, so they count as unset: %s",
 				rec.Image.Name, rec.Image.ID, strings.Join(rec.Unknown, ", "))
 		}
-		do(rec.Image)
+		if err := do(rec.Image); err != nil {
+			return 0, err
+		}
 	}
 	return tellChoice(env, chooser), nil
 }

@@ -28,7 +28,7 @@ func normalizeListing(c *cli.Context, env *Env, r road, q selection.Query, d *no
 		r.dryRun = true
 	}
 	from := c.String("from")
-	in, err := openListing(env, from)
+	in, err := openListing(c.Context, env, from)
 	if err != nil {
 		return err
 	}

@@ -21,36 +21,42 @@ import (
 var catalogRules = [...]Rule{
 	{
 		ID: "name-not-unique", Kind: OnCatalog, Severity: property.Warning,
-		Title:     "a name leads to one visible image",
-		Why:       "openstack server create --image NAME fails, or takes whichever comes first.",
+		Title:     "a name should lead to one image",
+		Why:       "openstack server create --image NAME refuses a name that is ambiguous, and other tools may take whichever image comes first.",
 		Example:   "two public images ubuntu-24.04",
-		Mend:      "Rename or hide all but one.",
+		Mend:      "Rename or hide all images of the name but one.",
 		Reference: "openstack/image/v2/image.py Image.find",
 	},
 	{
 		ID: "generic-not-unique", Kind: OnCatalog, Severity: property.Warning,
-		Title:     "a cloud offers one public generic image of each release and architecture",
-		Why:       "With several of os_purpose=generic users and tools cannot tell which is the one.",
+		Title:     "a cloud should have one public generic image of each release and architecture",
+		Why:       "With several images of os_purpose=generic, users and tools cannot tell which one to use.",
 		Example:   "two public images with os_purpose=generic, os_distro=ubuntu, os_version=24.04",
-		Mend:      "Hide the older ones, or give the special ones another os_purpose.",
+		Mend:      "Hide the older ones, or set another os_purpose on those with a special purpose.",
 		Reference: "SCS-0102, os_purpose",
 	},
 	{
 		ID: "superseded-visible", Kind: OnCatalog, Severity: property.Warning,
-		Title:     "an image that a newer one replaces is hidden or has another name",
-		Why:       "Users go on making servers of the old one, without its updates.",
+		Title:     "an image should be hidden once a newer one of the same name replaces it",
+		Why:       "Users go on creating servers from the old image, without the updates of the new one.",
 		Example:   "two images debian-12 of one owner, a year apart",
-		Mend:      "Hide the older one: servers made of it keep working. glance-profile audit --fix does it.",
+		Mend:      "Hide the older image (glance-profile audit --fix does it), or rename it. Servers made from it keep working.",
 		Reference: "openstack image set --hidden",
 	},
 	{
 		ID: "duplicate-data", Kind: OnCatalog, Severity: property.Info,
-		Title:     "the same data is there once",
-		Why:       "Two images with the same data take the room twice, and one of them will be forgotten.",
+		Title:     "the same data should not be stored twice",
+		Why:       "Two images with the same data take up space twice, and one of them may be forgotten when the other is updated.",
 		Example:   "two images with the same os_hash_value",
-		Mend:      "Delete one, unless they differ in their properties on purpose.",
+		Mend:      "Delete one of them, unless their properties differ on purpose.",
 		Reference: "glance/location.py set_data",
 	},
+}
+
+// OnlyByName reports a rule whose fix is made only where the rule is asked for by
+// name, because it changes what users of a cloud see or what a guest has to cope with.
+func OnlyByName(rule string) bool {
+	return rule == "superseded-visible" || rule == "linux-without-virtio" // whose guests may name their disk sda
 }
 
 // Catalog gathers what the rules on all images of one cloud need to know of
@@ -68,6 +74,7 @@ type entry struct {
 	data                        digest // of its hash; zero for none
 	properties                  digest
 	generic, shown              bool // os_purpose=generic for everybody; active and not hidden
+	empty                       bool // without data
 	created                     time.Time
 }
 
@@ -88,6 +95,7 @@ func (c *Catalog) Add(img image.Image) {
 	p := img.Properties
 	e.name, e.owner, e.visibility, e.created = c.shared(img.Name), c.shared(img.Owner), c.shared(img.Visibility), img.CreatedAt
 	e.os = c.shared(strings.ToLower(strings.Join([]string{p["os_distro"], p["os_version"], cmp.Or(p["architecture"], p["hw_architecture"])}, " ")))
+	e.empty = img.Size != nil && *img.Size == 0
 	e.shown = !img.Hidden && (img.Status == "active" || img.Status == "")
 	e.generic = !img.Hidden && img.Visibility == "public" && strings.EqualFold(p["os_purpose"], "generic") && p["os_distro"] != ""
 	if img.HashValue != "" && img.Size != nil && *img.Size > 0 {
@@ -171,7 +179,7 @@ func (c *Catalog) Findings() iter.Seq[CatalogFinding] {
 				g.public = append(g.public, e)
 				g.publicOf[e.owner]++
 			}
-			if n := g.newest[e.owner]; n == nil || e.created.After(n.created) {
+			if n := g.newest[e.owner]; !e.empty && e.visibility == "public" && (n == nil || e.created.After(n.created)) {
 				g.newest[e.owner] = e
 			}
 		}
@@ -225,25 +233,23 @@ func (g *group) sameName(e *entry) []Finding {
 	if n == 0 {
 		return nil
 	}
-	findings := []Finding{catalogFinding("name-not-unique", "name", e.name, "the name also leads to "+several(e, n, mine, theirs), nil)}
-	if newer := g.newest[e.owner]; e.replacedBy(newer) {
+	findings := []Finding{catalogFinding("name-not-unique", "name", e.name, "the same name is used by "+several(e, n, mine, theirs), nil)}
+	if newer := g.newest[e.owner]; newer != nil && e.replacedBy(newer) {
 		findings = append(findings, catalogFinding("superseded-visible", "os_hidden", "false",
-			fmt.Sprintf("%s of %s replaces it, and it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
+			fmt.Sprintf("%s of %s replaces it, but it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
 			[]Fix{{Property: "os_hidden", Before: false, After: true}}))
 	}
 	return findings
 }
 
 func catalogFinding(id, property, value, message string, fix []Fix) Finding {
-	r := &catalogRules[slices.IndexFunc(catalogRules[:], func(r Rule) bool { return r.ID == id })]
+	r := lookUp(catalogRules[:], id)
 	return Finding{Rule: r.ID, Severity: r.Severity, Property: property, Value: value, Message: message, Reference: r.Reference, Fix: fix}
 }
 
 // replacedBy reports whether a newer image of the same owner stands for e.
 func (e *entry) replacedBy(newer *entry) bool {
-	const untold = "  " // no system, version, architecture
-	same := newer.os == e.os || newer.os == untold || e.os == untold
-	return same && newer.owner == e.owner && newer.visibility == e.visibility && newer.created.After(e.created)
+	return newer.os == e.os && newer.visibility == e.visibility && newer.created.After(e.created)
 }
 
 // maxNamed is how many other images a message names.
@@ -252,12 +258,14 @@ const maxNamed = 3
 // several names the first of the other entries in lists, of n in all.
 func several(e *entry, n int, lists ...[]*entry) string {
 	var ids []string
+	seen := 0
 	for _, list := range lists {
 		for _, o := range list {
-			if name := cmp.Or(o.id, spelling.Quote(o.name)); len(ids) < maxNamed && o != e && !slices.Contains(ids, name) {
+			if name := cmp.Or(o.id, spelling.Quote(o.name)); o != e && !slices.Contains(ids, name) {
 				ids = append(ids, name)
 			}
-			if len(ids) == maxNamed {
+			// Without ids all have one name.
+			if seen++; len(ids) == maxNamed || seen > 4*maxNamed {
 				break
 			}
 		}

@@ -10,22 +10,22 @@ import (
 var deviceRules = []Rule{
 	{
 		ID: "cdrom-bus-unusable", Severity: property.Warning,
-		Title:     "hw_cdrom_bus has to be a bus that has CD-ROMs",
-		Why:       "As soon as a server has a CD-ROM, the config drive and a rescue among them, libvirt does not start it: there are none on virtio and fdc, nor on ide with q35 and outside x86.",
+		Title:     "hw_cdrom_bus must be a bus that can have a CD-ROM",
+		Why:       "As soon as a server has a CD-ROM (a config drive and a rescue can be one), libvirt refuses to start it: virtio and fdc have no CD-ROMs, and there is no IDE on q35 or outside x86.",
 		Example:   "hw_cdrom_bus=ide, hw_machine_type=q35",
-		Mend:      "Set hw_cdrom_bus=sata, or remove it: Nova chooses a bus that the machine has.",
+		Mend:      "Set hw_cdrom_bus=sata, or remove it: Nova then chooses a bus that works.",
 		Reference: "nova/virt/libvirt/blockinfo.py get_disk_bus_for_device_type; libvirt, IDE controllers are unsupported for this QEMU binary or machine type",
 		check: func(s subject) []hit {
 			return when(s.DiskFormat != "iso" && s.cdromUnusable(), "hw_cdrom_bus", "sata",
-				"there are no CD-ROMs on this bus of this machine: a server with a config drive or another CD-ROM does not start")
+				"this machine has no CD-ROM on this bus: a server with a config drive or another CD-ROM does not start")
 		},
 	},
 	{
 		ID: "scsi-bus-without-model", Severity: property.Warning,
 		Title:     "hw_disk_bus=scsi needs hw_scsi_model",
-		Why:       "Nova adds no controller, and libvirt picks lsilogic on x86, for which modern guests often lack a driver.",
+		Why:       "Nova adds no SCSI controller, so libvirt picks one: on x86 lsilogic, for which modern guests often have no driver.",
 		Example:   "hw_disk_bus=scsi without hw_scsi_model",
-		Mend:      "Set hw_scsi_model=virtio-scsi, if the guest has the driver, as every Linux of the last ten years has.",
+		Mend:      "Set hw_scsi_model=virtio-scsi if the guest has the driver; every Linux of the last ten years has.",
 		Reference: "nova/virt/libvirt/driver.py _get_scsi_controller",
 		check: func(s subject) []hit {
 			if s.hasAny("hw_scsi_model", "vmware_adaptertype") {
@@ -48,46 +48,50 @@ var deviceRules = []Rule{
 	},
 	{
 		ID: "scsi-model-without-scsi-bus", Severity: property.Warning,
-		Title:     "hw_scsi_model acts with hw_disk_bus=scsi only",
-		Why:       "The controller is there and the disk is not on it, but on the default bus.",
+		Title:     "hw_scsi_model needs hw_disk_bus=scsi",
+		Why:       "The server gets the SCSI controller, but its root disk is on another bus, virtio unless hw_disk_bus says otherwise.",
 		Example:   "hw_scsi_model=lsilogic, hw_disk_bus=sata",
 		Mend:      "Set hw_disk_bus=scsi to use the controller, or remove hw_scsi_model.",
 		Reference: "nova/virt/libvirt/driver.py _get_scsi_controller, nova/virt/libvirt/blockinfo.py",
 		check: func(s subject) []hit {
 			return when(s.has("hw_scsi_model") && !s.onSCSI() && !s.servesLater(), "hw_scsi_model", "",
-				"hw_scsi_model without hw_disk_bus=scsi: the controller is added, and the root disk is not on it")
+				"hw_scsi_model without hw_disk_bus=scsi: the server gets the controller, but its root disk is on another bus")
 		},
 	},
 	{
 		ID: "scsi-model-beside-virtio", Severity: property.Info,
-		Title:     "hw_scsi_model=virtio-scsi has no effect on a disk with hw_disk_bus=virtio",
-		Why:       "The controller serves what is attached to the SCSI bus later, and nothing else.",
+		Title:     "hw_scsi_model=virtio-scsi has no effect on a root disk with hw_disk_bus=virtio",
+		Why:       "The controller is there only for devices that are attached to the SCSI bus later.",
 		Example:   "hw_scsi_model=virtio-scsi, hw_disk_bus=virtio",
-		Mend:      "Nothing, where devices on the SCSI bus are to be attached later; else set hw_disk_bus=scsi or remove hw_scsi_model.",
+		Mend:      "Leave it if devices are to be attached to the SCSI bus later; otherwise set hw_disk_bus=scsi or remove hw_scsi_model.",
 		Reference: "nova/virt/libvirt/driver.py _get_scsi_controller",
 		check: func(s subject) []hit {
 			return when(s.has("hw_scsi_model") && s.servesLater() && !s.onSCSI(), "hw_scsi_model", "",
-				"hw_scsi_model beside hw_disk_bus=virtio: the root disk is not on the controller, which only serves devices on the SCSI bus")
+				"hw_scsi_model with hw_disk_bus=virtio: the root disk is not on the controller, which is there for devices attached to the SCSI bus later")
 		},
 	},
 	{
 		ID: "vmpvscsi-one-device", Severity: property.Warning,
-		Title:     "hw_scsi_model=vmpvscsi takes one device",
-		Why:       "QEMU refuses a second device on the controller: a volume, an ephemeral disk, a CD-ROM.",
+		Title:     "hw_scsi_model=vmpvscsi supports one device only",
+		Why:       "QEMU refuses to start a server with a second device on the controller: a volume, an ephemeral disk or a CD-ROM.",
 		Example:   "hw_disk_bus=scsi, hw_scsi_model=vmpvscsi",
-		Mend:      "Set hw_scsi_model=virtio-scsi, once the guest has the driver.",
+		Mend:      "Set hw_scsi_model=virtio-scsi if the guest has the driver.",
 		Reference: "qemu hw/scsi/vmw_pvscsi.c; QEMU, bad scsi device lun: 1",
 		check: func(s subject) []hit {
-			return when(s.has("hw_scsi_model") && s.is("hw_scsi_model", "vmpvscsi") && s.onSCSI(), "hw_scsi_model", "virtio-scsi",
-				"the controller vmpvscsi takes one device: a server with a second disk or a CD-ROM on the SCSI bus does not start")
+			fix := "" // a guest that boots from vmpvscsi may lack the other driver
+			if s.is("os_type", "linux") {
+				fix = "virtio-scsi"
+			}
+			return when(s.has("hw_scsi_model") && s.is("hw_scsi_model", "vmpvscsi") && s.onSCSI(), "hw_scsi_model", fix,
+				"the controller vmpvscsi supports one device: a server with a second disk or a CD-ROM on the SCSI bus does not start")
 		},
 	},
 	{
 		ID: "device-of-ppc64", Severity: property.Error,
-		Title:     "spapr-vlan and ibmvscsi exist on POWER only",
-		Why:       "QEMU for another architecture has no such device, and the server does not start; the SCSI model breaks it even where no disk uses it.",
+		Title:     "spapr-vlan and ibmvscsi need a POWER machine",
+		Why:       "QEMU has these devices for POWER only, so the server does not start; ibmvscsi prevents it even if no disk uses the controller.",
 		Example:   "architecture=aarch64, hw_vif_model=spapr-vlan",
-		Mend:      "Set hw_vif_model=virtio, hw_scsi_model=virtio-scsi.",
+		Mend:      "Set hw_vif_model=virtio and hw_scsi_model=virtio-scsi.",
 		Reference: "nova/virt/libvirt/vif.py SUPPORTED_VIF_MODELS; QEMU, 'spapr-vscsi' is not a valid device model name",
 		check: func(s subject) []hit {
 			if s.x86() || slices.Contains([]string{"ppc64", "ppc64le"}, s.architecture()) {
@@ -95,18 +99,18 @@ var deviceRules = []Rule{
 			}
 			var hits []hit
 			if s.is("hw_vif_model", "spapr-vlan") {
-				hits = append(hits, hit{property: "hw_vif_model", message: "spapr-vlan exists on POWER only: the server does not start", fix: "virtio"})
+				hits = append(hits, hit{property: "hw_vif_model", message: "only POWER machines have spapr-vlan: the server does not start", fix: "virtio"})
 			}
 			if s.is("hw_scsi_model", "ibmvscsi") {
-				hits = append(hits, hit{property: "hw_scsi_model", message: "ibmvscsi exists on POWER only: the server does not start, whatever bus its disk is on", fix: "virtio-scsi"})
+				hits = append(hits, hit{property: "hw_scsi_model", message: "only POWER machines have ibmvscsi: the server does not start, whatever bus its disk is on", fix: "virtio-scsi"})
 			}
 			return hits
 		},
 	},
 	{
 		ID: "rescue-device-bus", Severity: property.Error,
-		Title:     "hw_rescue_device and hw_rescue_bus have to suit each other",
-		Why:       "The rescue fails, with the server stopped.",
+		Title:     "hw_rescue_device and hw_rescue_bus must fit together",
+		Why:       "The rescue fails, and the server stays stopped.",
 		Example:   "hw_rescue_device=cdrom, hw_rescue_bus=virtio",
 		Mend:      "Set a bus that has the device: usb, scsi or sata for disk and cdrom, fdc for floppy.",
 		Reference: "nova/virt/libvirt/blockinfo.py get_rescue_device, get_rescue_bus; libvirt, Invalid bus type",
@@ -119,23 +123,23 @@ var deviceRules = []Rule{
 			case bus == "":
 				return nil
 			case device == "cdrom" && bus == "virtio":
-				return one("hw_rescue_bus", "sata", "a CD-ROM on the virtio bus does not exist: the rescue fails")
+				return one("hw_rescue_bus", "sata", "there is no CD-ROM on the virtio bus: the rescue fails")
 			case bus == "ide" && !s.ideWorks():
-				return one("hw_rescue_bus", "sata", "there is no IDE controller on q35 and outside x86: the rescue fails")
+				return one("hw_rescue_bus", "sata", "this machine has no IDE controller: the rescue fails")
 			case device == "floppy" && bus != "fdc":
-				return one("hw_rescue_bus", "fdc", "a floppy disk is on the fdc bus only: the rescue fails")
+				return one("hw_rescue_bus", "fdc", "a floppy disk needs hw_rescue_bus=fdc: the rescue fails")
 			case device != "floppy" && bus == "fdc":
-				return one("hw_rescue_bus", "usb", "there is nothing but floppy disks on the fdc bus: the rescue fails")
+				return one("hw_rescue_bus", "usb", "only a floppy disk can be on the fdc bus: the rescue fails")
 			}
 			return nil
 		},
 	},
 	{
 		ID: "rescue-half", Severity: property.Info,
-		Title:     "a volume-backed server needs hw_rescue_device and hw_rescue_bus",
-		Why:       "With one of the two alone, servers that boot from a volume cannot be rescued with the image.",
+		Title:     "hw_rescue_device and hw_rescue_bus belong together",
+		Why:       "With only one of the two, the image cannot be used to rescue a server that boots from a volume.",
 		Example:   "hw_rescue_device=disk without hw_rescue_bus",
-		Mend:      "Set both: hw_rescue_device=disk, hw_rescue_bus=usb is what every guest can use.",
+		Mend:      "Set both; hw_rescue_device=disk with hw_rescue_bus=usb works for nearly every guest.",
 		Reference: "nova/compute/api.py rescue",
 		check: func(s subject) []hit {
 			if s.has("hw_rescue_device") == s.has("hw_rescue_bus") {
@@ -145,7 +149,7 @@ var deviceRules = []Rule{
 			if s.has("hw_rescue_bus") {
 				present = "hw_rescue_bus"
 			}
-			return one(present, "", "only one of hw_rescue_device and hw_rescue_bus is set: servers that boot from a volume need both")
+			return one(present, "", "only one of hw_rescue_device and hw_rescue_bus is set: to rescue a server that boots from a volume, Nova needs both")
 		},
 	},
 }

@@ -13,8 +13,8 @@ import (
 var leftoverRules = []Rule{
 	{
 		ID: "legacy-beside-current", Severity: property.Warning,
-		Title:     "a property has one name",
-		Why:       "Nova takes the current name, checks the legacy one first all the same, and other services read one or the other.",
+		Title:     "a property should not be set under its legacy and its current name",
+		Why:       "Nova checks both values, refuses the server if either is wrong, and goes by one of them; other services may read the other.",
 		Example:   "architecture=x86_64, hw_architecture=aarch64",
 		Mend:      "Keep one of the two names, with the right value.",
 		Reference: "nova/objects/image_meta.py ImageMetaProps.from_dict",
@@ -26,18 +26,18 @@ var leftoverRules = []Rule{
 				if d.Current == "" || strings.HasPrefix(name, "vmware_") || !s.has(d.Current) || s.Properties[name] == s.Properties[d.Current] {
 					continue
 				}
-				hits = append(hits, hit{property: name, message: name + " is the older name of " + d.Current +
-					", which says something else: Nova goes by " + winner(name, d.Current) + ", and refuses the server if either is wrong"})
+				hits = append(hits, hit{property: name, message: name + " is the legacy name of " + d.Current +
+					", which has another value: Nova goes by " + winner(name, d.Current) + ", and refuses the server if either is wrong"})
 			}
 			return hits
 		},
 	},
 	{
 		ID: "vmware-leftover", Severity: property.Warning,
-		Title:     "an image for KVM has no vmware_* properties",
-		Why:       "vmware_adaptertype acts on KVM too: it puts the disk on an emulated controller, or leaves an unused one beside it. The others do nothing.",
+		Title:     "an image for KVM should have no vmware_* properties",
+		Why:       "vmware_adaptertype acts on KVM too: it puts the disk on an emulated SCSI controller, or adds an unused one. The others do nothing.",
 		Example:   "disk_format=qcow2, vmware_adaptertype=lsiLogic",
-		Mend:      "Remove the vmware_* properties, after hw_disk_bus says which bus the guest has drivers for.",
+		Mend:      "Set hw_disk_bus to a bus that the guest has a driver for, then remove the vmware_* properties.",
 		Reference: "nova/objects/image_meta.py _set_attr_from_legacy_names",
 		check: func(s subject) []hit {
 			if !s.forKVM() {
@@ -47,10 +47,10 @@ var leftoverRules = []Rule{
 			for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 				switch {
 				case name == "vmware_adaptertype" && !s.hasAny("hw_disk_bus", "hw_scsi_model"):
-					hits = append(hits, hit{property: name, message: "vmware_adaptertype acts on KVM too, and puts the disk on an emulated controller"})
+					hits = append(hits, hit{property: name, message: "vmware_adaptertype acts on KVM too: it puts the disk on an emulated SCSI controller"})
 				case name == "vmware_adaptertype":
-					hits = append(hits, hit{property: name, message: "vmware_adaptertype acts on KVM too, and leaves a controller beside the disk that is not used, or breaks the start"})
-				case strings.HasPrefix(name, "vmware_"):
+					hits = append(hits, hit{property: name, message: "vmware_adaptertype acts on KVM too: it adds a SCSI controller that no disk uses, or prevents the start"})
+				case strings.HasPrefix(name, "vmware_"), name == "hw_disk_type", name == "img_linked_clone":
 					hits = append(hits, hit{property: name, message: name + " is for VMware and does nothing on KVM"})
 				}
 			}

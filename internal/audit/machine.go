@@ -19,34 +19,34 @@ const noEffect = "no-effect"
 var machineRules = [...]Rule{
 	{
 		ID: "refused-by-nova-api", Severity: property.Error,
-		Title:     "Nova's API has to accept the image",
-		Why:       "It answers every request for a server with an error (400 or 403), with the default flavor at least.",
+		Title:     "Nova's API must accept the image",
+		Why:       "The API answers every request to create a server with an error (400 or 403), at least with a flavor that says nothing about it.",
 		Example:   "hw_cpu_thread_policy=isolate without hw_cpu_policy=dedicated",
-		Mend:      "Do as the message says. Where a flavor is to make it good, as for hw_mem_page_size, ignore the rule for the image in a policy.",
+		Mend:      "Do what the message says. If the flavor is meant to supply what is missing, as for hw_mem_page_size, ignore the rule for the image in a policy.",
 		Reference: "nova/compute/api.py _validate_flavor_image_nostatus",
 	},
 	{
 		ID: "refused-by-nova-libvirt", Severity: property.Error,
-		Title:     "Nova's scheduler and its libvirt driver have to accept the image",
-		Why:       "The request for a server is taken, and the server ends in ERROR on whichever host it is tried.",
+		Title:     "Nova's scheduler and libvirt driver must accept the image",
+		Why:       "The API accepts the request, and then the server ends in ERROR on every host.",
 		Example:   "os_secure_boot=required, hw_firmware_type=uefi without hw_machine_type=q35",
-		Mend:      "Do as the message says. Where all hosts have other defaults, such as the machine type q35, ignore the rule for the image in a policy.",
+		Mend:      "Do what the message says. If all hosts have other defaults, such as the machine type q35, ignore the rule for the image in a policy.",
 		Reference: "nova/virt/libvirt/driver.py _get_guest_config",
 	},
 	{
 		ID: "does-not-start", Severity: property.Error,
-		Title:     "libvirt and QEMU have to start what Nova builds",
-		Why:       "Nova builds the machine, libvirt or QEMU refuses it, and the server ends in ERROR.",
+		Title:     "libvirt and QEMU must start the virtual machine that Nova builds",
+		Why:       "Nova builds the virtual machine, libvirt or QEMU refuses to start it, and the server ends in ERROR.",
 		Example:   "hw_disk_bus=ide, hw_machine_type=q35",
-		Mend:      "Do as the message says; glance-profile hardware IMAGE shows the machine.",
+		Mend:      "Do what the message says; glance-profile hardware IMAGE shows the virtual machine.",
 		Reference: "libvirt 11.3 and QEMU 10.0 on x86",
 	},
 	{
 		ID: "encrypted-volume-image", Severity: property.Info,
-		Title:     "an image of an encrypted volume boots as a volume only",
-		Why:       "Nova refuses to boot from it directly; a volume made from it boots.",
+		Title:     "an image of an encrypted volume boots only as a volume",
+		Why:       "Nova refuses to boot a server from the image itself; a server boots from a volume made of it.",
 		Example:   "cinder_encryption_key_id=KEY",
-		Mend:      "Nothing: make a volume from the image (openstack volume create --image) and boot from that.",
+		Mend:      "Leave the image as it is: create a volume from it (openstack volume create --image) and boot the server from that volume.",
 		Reference: "nova/compute/api.py API._detect_nonbootable_image_from_properties",
 	},
 }
@@ -57,6 +57,9 @@ var refusalRule = map[hardware.Party]string{
 	hardware.ByAPI: "refused-by-nova-api", hardware.ByDriver: "refused-by-nova-libvirt", hardware.ByStart: "does-not-start",
 }
 
+// maxRemembered bounds the values of machines that are remembered, in bytes.
+const maxRemembered = 256
+
 // machine tells what hardware makes of the image: who refuses it, or which
 // properties change nothing. Most images of a catalog make one of a few machines.
 func (a *Auditor) machine(s subject) []Finding {
@@ -65,6 +68,11 @@ func (a *Auditor) machine(s subject) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		if _, known := property.Lookup(name); known {
 			texts = append(texts, name, s.Properties[name])
+		}
+	}
+	for _, text := range texts {
+		if len(text) > maxRemembered {
+			return a.build(s) // what is remembered holds values
 		}
 	}
 	key := digestOf(texts...)
@@ -85,8 +93,7 @@ func (a *Auditor) build(s subject) []Finding {
 		(s.has("hw_machine_type") || hardware.DefaultMachine(s.architecture()) != ""):
 		return nil // not a machine of the x86 host that is taken for granted; hosts of the architecture have it
 	case slices.Equal(r.Refusal.Properties, []string{"cinder_encryption_key_id"}):
-		rule := ruleOf("encrypted-volume-image")
-		f := s.finding(&rule, hit{property: "cinder_encryption_key_id", message: "Nova does not boot from the image itself (image of an encrypted volume): make a volume of it and boot from that"})
+		f := s.finding(lookUp(machineRules[:], "encrypted-volume-image"), hit{property: "cinder_encryption_key_id", message: "Nova does not boot a server from the image of an encrypted volume: create a volume from it and boot from that"})
 		f.RejectedBy = string(r.Refusal.By)
 		// What else there is, is seen without it.
 		rest := s
@@ -196,7 +203,7 @@ var needs = map[string]struct {
 	"hw_tpm_model":                   {"hw_tpm_version", true},
 	"hw_vif_multiqueue_enabled":      {"a network card of the model virtio (hw_vif_model=virtio)", false},
 	"os_command_line":                {"kernel_id", false},
-	"hw_pointer_model":               {"hw_input_bus out of the way, which goes before it", false},
+	"hw_pointer_model":               {"removing hw_input_bus, which takes precedence", false},
 }
 
 // actElsewhere are properties that are at work outside the machine, or only at
@@ -233,34 +240,25 @@ func (s subject) idle(r hardware.Result) []Finding {
 		}
 		switch {
 		case need.what != "":
-			f.Message = name + " changes nothing without " + need.what
+			f.Message = name + " has no effect without " + need.what
 			if need.flavor && !strings.Contains(need.what, "flavor") {
-				f.Message += ", unless the flavor says so"
+				f.Message += ", unless the flavor has it"
 			}
 			if strings.Contains(need.what, "flavor") {
 				f.Severity = property.Info
 			}
 		default:
 			f.Severity = property.Info
-			f.Message = name + " changes nothing in this machine"
+			f.Message = name + " has no effect in this virtual machine"
 		}
 		findings = append(findings, f)
 	}
 	if s.is("os_secure_boot", "optional") && !r.Machine.SecureBoot {
 		findings = append(findings, Finding{
 			Rule: noEffect, Severity: property.Info, Property: "os_secure_boot", Value: s.Properties["os_secure_boot"],
-			Message:   "os_secure_boot=optional means off without hw_firmware_type=uefi and, on x86, hw_machine_type=q35",
+			Message:   "os_secure_boot=optional means no Secure Boot without hw_firmware_type=uefi and, on x86, hw_machine_type=q35",
 			Reference: "nova/virt/libvirt/driver.py _configure_guest_by_virt_type",
 		})
 	}
 	return findings
-}
-
-func ruleOf(id string) Rule {
-	for _, r := range machineRules {
-		if r.ID == id {
-			return r
-		}
-	}
-	return Rule{}
 }

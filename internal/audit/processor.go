@@ -11,10 +11,10 @@ import (
 var processorRules = []Rule{
 	{
 		ID: "machine-type-architecture", Severity: property.Error,
-		Title:     "hw_machine_type has to fit the architecture",
-		Why:       "Nova keeps the machine type as written, and the server does not start.",
+		Title:     "hw_machine_type must fit the architecture",
+		Why:       "Nova takes the machine type as it is written, and the server does not start.",
 		Example:   "architecture=aarch64, hw_machine_type=q35",
-		Mend:      "Set the machine type of the architecture: virt for aarch64, pseries for ppc64le, s390-ccw-virtio for s390x.",
+		Mend:      "Set the machine type of the architecture: q35 or pc for x86_64, virt for aarch64, pseries for ppc64le, s390-ccw-virtio for s390x.",
 		Reference: "nova/virt/libvirt/host.py _check_machine_type",
 		check: func(s subject) []hit {
 			arch := s.value("hw_architecture")
@@ -32,22 +32,22 @@ var processorRules = []Rule{
 			if fix == "" && s.machineFamily() == "virt" {
 				return nil // a generic machine of several small architectures
 			}
-			return one("hw_machine_type", fix, "the machine type is not one for "+arch+": the server does not start")
+			return one("hw_machine_type", fix, "this machine type is not for "+arch+": the server does not start")
 		},
 	},
 	{
 		ID: "emulation-needs-machine-type", Severity: property.Error,
 		Title:     "hw_emulation_architecture needs hw_machine_type",
-		Why:       "The machine type stays that of the host's CPU, pc for an aarch64 guest, and the server does not start.",
+		Why:       "Nova takes the machine type of the host's own architecture, such as pc for an aarch64 guest on an x86 host, and the server does not start.",
 		Example:   "hw_emulation_architecture=aarch64 without hw_machine_type",
-		Mend:      "Set hw_machine_type=virt for aarch64 and riscv64, pseries for ppc64le, s390-ccw-virtio for s390x.",
+		Mend:      "Set hw_machine_type=virt for aarch64, pseries for ppc64le, s390-ccw-virtio for s390x.",
 		Reference: "nova/virt/libvirt/utils.py get_machine_type",
 		check: func(s subject) []hit {
 			arch := s.value("hw_emulation_architecture")
 			if arch == "" || arch == "x86_64" || arch == "i686" || s.has("hw_machine_type") {
 				return nil
 			}
-			message := "hw_emulation_architecture without hw_machine_type: the machine type is that of the host's CPU, and the server does not start"
+			message := "hw_emulation_architecture without hw_machine_type: Nova takes the machine type of the host's own architecture, and the server does not start"
 			if machine := hardware.DefaultMachine(arch); machine != "" {
 				message += "; set hw_machine_type=" + machine
 			}
@@ -56,10 +56,10 @@ var processorRules = []Rule{
 	},
 	{
 		ID: "hypervisor-version-alone", Severity: property.Warning,
-		Title:     "hypervisor_version_requires needs architecture, hypervisor_type or vm_mode beside it",
-		Why:       "The scheduler's filter returns before it has looked at the version.",
-		Example:   "hypervisor_version_requires=>=6.0 alone",
-		Mend:      "Set hypervisor_type=kvm or the architecture beside it. The version is QEMU's, not libvirt's.",
+		Title:     "hypervisor_version_requires needs architecture, hypervisor_type or vm_mode",
+		Why:       "Without one of the three the scheduler does not look at the version, and servers land on any host.",
+		Example:   "hypervisor_version_requires='>=6.0' alone",
+		Mend:      "Set hypervisor_type=kvm or the architecture as well. The version is that of QEMU, not of libvirt.",
 		Reference: "nova/scheduler/filters/image_props_filter.py _instance_supported",
 		check: func(s subject) []hit {
 			if s.value("hw_architecture") != "" || s.value("img_hv_type") != "" || s.value("hw_vm_mode") != "" {
@@ -67,7 +67,7 @@ var processorRules = []Rule{
 			}
 			for _, name := range []string{"hypervisor_version_requires", "img_hv_requested_version"} {
 				if s.has(name) {
-					return one(name, "", "the version is not looked at unless architecture, hypervisor_type or vm_mode is set too")
+					return one(name, "", "the scheduler does not look at the version unless architecture, hypervisor_type or vm_mode is set too")
 				}
 			}
 			return nil

@@ -24,6 +24,7 @@ const (
 	dialTimeout   = 10 * time.Second
 	tlsTimeout    = 10 * time.Second
 	headerTimeout = 60 * time.Second // not for uploads: Glance answers when its store has all
+	idleTimeout   = 60 * time.Second // between two pieces of an answer
 	// continueTimeout is how long an upload waits for "100 Continue" before it
 	// sends its data unasked: keystonemiddleware may have to ask Keystone first.
 	continueTimeout = 3 * time.Second
@@ -71,7 +72,7 @@ func newProvider(cfg Config, o ConnectOptions) *gophercloud.ProviderClient {
 	if o.UserAgent != "" {
 		provider.UserAgent.Prepend(o.UserAgent)
 	}
-	var send http.RoundTripper = bounded{newNetwork(cfg)}
+	var send http.RoundTripper = bounded{newNetwork(cfg), idleTimeout}
 	if o.Debug != nil || o.Timing != nil {
 		send = &observer{next: send, debug: o.Debug, timing: o.Timing}
 	}
@@ -195,15 +196,23 @@ func (c Config) tls() (*tls.Config, error) {
 }
 
 // bounded keeps the bodies of answers that others read whole within bounds:
-// errors, and all that Keystone sends. It also makes a redirect of a POST keep
-// its method and body, as it does for the openstack client.
-type bounded struct{ next http.RoundTripper }
+// errors, and all that Keystone sends. No answer may stop for longer than idle
+// in its middle. It also makes a redirect of a POST keep its method and body, as
+// it does for the openstack client.
+type bounded struct {
+	next http.RoundTripper
+	idle time.Duration
+}
 
 func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.next.RoundTrip(req)
+	ctx, cancel := context.WithCancelCause(req.Context())
+	resp, err := b.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
+		cancel(nil)
 		return nil, err
 	}
+	resp.Request = req
+	resp.Body = newIdleBody(ctx, cancel, resp.Body, b.idle)
 	switch {
 	case resp.StatusCode >= 400:
 		resp.Body = &limitedBody{resp.Body, maxErrorBytes, true}
@@ -217,6 +226,40 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return resp, nil
+}
+
+// errIdle is why an answer that stops in its middle is given up.
+var errIdle = errors.New("the server stopped in the middle of its answer")
+
+// idleBody fails where a read takes longer than idle.
+type idleBody struct {
+	io.ReadCloser
+	idle  time.Duration
+	timer *time.Timer
+	why   func() error // the request was given up, nil while it is not
+	end   context.CancelCauseFunc
+}
+
+func newIdleBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser, idle time.Duration) *idleBody {
+	timer := time.AfterFunc(idle, func() { cancel(errIdle) })
+	timer.Stop()
+	return &idleBody{ReadCloser: body, idle: idle, timer: timer, why: func() error { return context.Cause(ctx) }, end: cancel}
+}
+
+func (b *idleBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.idle)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	if err != nil && errors.Is(b.why(), errIdle) {
+		err = errIdle
+	}
+	return n, err
+}
+
+func (b *idleBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.end(nil)
+	return err
 }
 
 // limitedBody ends, or fails, after left bytes.

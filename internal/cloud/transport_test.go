@@ -202,7 +202,7 @@ func TestBounds(t *testing.T) {
 		}
 	}))
 	defer endless.Close()
-	client := http.Client{Transport: bounded{http.DefaultTransport}}
+	client := http.Client{Transport: bounded{http.DefaultTransport, time.Minute}}
 	get := func(ctx context.Context) (int, error) {
 		req, _ := http.NewRequestWithContext(ctx, "GET", endless.URL, nil)
 		resp, err := client.Do(req)
@@ -222,6 +222,35 @@ func TestBounds(t *testing.T) {
 	}
 	if n, err := get(context.Background()); n != 64<<20 || err != nil {
 		t.Errorf("another answer has %d bytes, %v", n, err)
+	}
+}
+
+// TestIdleAnswer: an answer that stops in its middle is given up, one that is
+// slow is not.
+func TestIdleAnswer(t *testing.T) {
+	hold := make(chan struct{})
+	defer close(hold)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range 4 {
+			io.WriteString(w, "slow")
+			w.(http.Flusher).Flush()
+			time.Sleep(30 * time.Millisecond)
+		}
+		if r.URL.Path == "/stops" {
+			<-hold
+		}
+	}))
+	for _, path := range []string{"/slow", "/stops"} {
+		client := http.Client{Transport: bounded{http.DefaultTransport, 100 * time.Millisecond}}
+		resp, err := client.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(data) != "slowslowslowslow" || errors.Is(err, errIdle) != (path == "/stops") {
+			t.Errorf("%s: %q, %v", path, data, err)
+		}
 	}
 }
 

@@ -16,8 +16,10 @@ import (
 
 // FS is a file system of one type. Names are slash-separated, without a slash at
 // the beginning; "" is the root. None of the methods follows a symbolic link:
-// that is Root's work. They are called one after another. An error for a name
-// that does not exist wraps fs.ErrNotExist.
+// that is Root's work. They, and the files that Open returns, are used one after
+// another, by nobody else at the same time. An error for a name that does not
+// exist wraps fs.ErrNotExist. In NTFS and FAT, and in ISO 9660 without Rock Ridge,
+// names count whatever their case.
 type FS interface {
 	// Type is ext2, ext3, ext4, xfs, btrfs, vfat, ntfs, iso9660 or squashfs.
 	Type() string
@@ -26,13 +28,19 @@ type FS interface {
 	UUID() string
 	// Lstat says what a name is.
 	Lstat(name string) (Info, error)
-	// ReadDir lists a directory, at most max entries of it.
+	// ReadDir lists a directory in no order. Of each entry only the name and the type
+	// are said: Lstat says the rest, and costs more. If there are more than max, it
+	// returns max of them with an error that wraps ErrTooLarge; entries before any
+	// other error are returned too.
 	ReadDir(name string, max int) ([]Info, error)
 	// Readlink returns what a symbolic link points to.
 	Readlink(name string) (string, error)
 	// Open returns the contents of a regular file, of Info.Size bytes. Only what is
 	// read is fetched.
 	Open(name string) (io.ReaderAt, error)
+	// Notes says what makes the contents doubtful, such as a journal with changes
+	// that did not reach their place.
+	Notes() []string
 }
 
 // Info is what is known of a name.
@@ -49,13 +57,42 @@ var (
 	ErrUnknown = errors.New("no file system that can be read here")
 	// ErrDamaged says that the file system contradicts itself.
 	ErrDamaged = errors.New("the file system is damaged")
+	// ErrUnsupported says that it is right, but uses what cannot be read here.
+	ErrUnsupported = errors.New("not supported")
 	// ErrTooLarge says that a file or directory is above the bound asked for.
 	ErrTooLarge = errors.New("too large")
 )
 
-// Opener recognizes one type of file system in a volume of size bytes; it returns
-// ErrUnknown if it is another one.
-type Opener func(volume io.ReaderAt, size int64) (FS, error)
+// opener recognizes one type of file system; it returns ErrUnknown if it is
+// another one.
+type opener func(dev *device) (tree, error)
+
+var openers = []opener{openNTFS, openXFS, openSquashFS, openISO, openBtrfs, openExt, openFAT}
+
+// Open recognizes the file system in a volume of size bytes. The error wraps
+// ErrUnknown where there is none that can be read.
+func Open(volume io.ReaderAt, size int64) (FS, error) {
+	dev := newDevice(volume, size)
+	for _, open := range openers {
+		var t tree
+		err := guarded(dev, "", 0, func() (err error) {
+			t, err = open(dev)
+			return err
+		})
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		m := &mounted{tree: t, dev: dev, nodes: map[string]node{}}
+		if m.Type() == "btrfs" {
+			return btrfsFS{m}, nil
+		}
+		return m, nil
+	}
+	return nil, ErrUnknown
+}
 
 // Root is a file system whose symbolic links are followed, inside of it and no
 // deeper than maxLinks.

@@ -84,37 +84,100 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return err
 }
 
+// Bounds of a listing, beyond which the server is not to be believed.
+const (
+	maxPageImages = 100_000 // of the 1000 that Glance gives at most unless it is set up for more
+	// maxEmptyPages is how many pages without an image may follow each other: a
+	// policy of Glance's can empty a page after the next one was settled.
+	maxEmptyPages = 100
+	maxLinkBytes  = 8 << 10
+)
+
 // List yields the images that query selects, page after page, in Glance's
 // order. The query's names are those of Glance's API (name, owner, os_hidden,
-// visibility, sort …). After an error it ends.
+// visibility, sort …). After an error it ends; the error says how many images
+// came before.
 func (c *Client) List(ctx context.Context, query url.Values) iter.Seq2[image.Image, error] {
 	return func(yield func(image.Image, error) bool) {
-		seen := map[string]bool{}
-		for {
-			next, more, err := c.page(ctx, query, func(img image.Image) bool { return yield(img, nil) })
-			if err != nil {
-				yield(image.Image{}, fmt.Errorf("list images: %w", err))
-				return
+		l := lister{client: c, yield: yield, markers: map[string]bool{}, firsts: map[string]bool{}}
+		if err := l.run(ctx, query); err != nil {
+			after := ""
+			if l.count > 0 {
+				after = fmt.Sprintf("after %d of them: ", l.count)
 			}
-			if !more || next == "" {
-				return
-			}
-			// Only the query is taken from the server's link: the token goes
-			// nowhere but to the endpoint of the catalog.
-			link, err := url.Parse(next)
-			if err != nil {
-				yield(image.Image{}, fmt.Errorf("list images: link to the next page: %w", err))
-				return
-			}
-			query = link.Query()
-			if marker := query.Get("marker"); marker == "" || seen[marker] {
-				yield(image.Image{}, errors.New("list images: the server's link to the next page leads in a circle"))
-				return
-			} else {
-				seen[marker] = true
-			}
+			yield(image.Image{}, fmt.Errorf("list images: %s%w", after, err))
 		}
 	}
+}
+
+// lister is a listing while it is gone through.
+type lister struct {
+	client *Client
+	yield  func(image.Image, error) bool
+	count  int // images yielded
+	empty  int // pages without an image, in a row
+	// markers are those that were asked for, firsts the first images of pages: a
+	// page that begins as an earlier one did is that page again.
+	markers, firsts map[string]bool
+}
+
+var errCircle = errors.New("the server's link to the next page leads in a circle")
+
+func (l *lister) run(ctx context.Context, query url.Values) error {
+	for {
+		next, more, err := l.page(ctx, query)
+		if err != nil || !more || next == "" {
+			return err
+		}
+		// Only the query is taken from the server's link: the token goes nowhere
+		// but to the endpoint of the catalog.
+		if len(next) > maxLinkBytes {
+			return fmt.Errorf("the server's link to the next page has %d bytes", len(next))
+		}
+		link, err := url.Parse(next)
+		if err != nil {
+			return fmt.Errorf("the server's link to the next page: %w", err)
+		}
+		query = link.Query()
+		marker := query.Get("marker")
+		if marker == "" || l.markers[marker] {
+			return errCircle
+		}
+		l.markers[marker] = true
+	}
+}
+
+// page yields the images of one page. It returns the link to the next one and
+// whether more are asked for.
+func (l *lister) page(ctx context.Context, query url.Values) (next string, more bool, err error) {
+	n := 0
+	var refused error
+	next, more, err = l.client.page(ctx, query, func(img image.Image) bool {
+		switch n++; {
+		case n > maxPageImages:
+			refused = fmt.Errorf("a page of more than %d images", maxPageImages)
+		case n == 1 && l.firsts[img.ID]:
+			refused = errCircle
+		}
+		if refused != nil {
+			return false
+		}
+		if n == 1 {
+			l.firsts[img.ID] = true
+		}
+		l.count++
+		return l.yield(img, nil)
+	})
+	if refused != nil {
+		return "", false, refused
+	}
+	if l.empty++; n > 0 {
+		l.empty = 0
+	}
+	if l.empty > maxEmptyPages {
+		return "", false, fmt.Errorf("%d pages without an image follow each other", l.empty)
+	}
+	return next, more, err
 }
 
 func (c *Client) page(ctx context.Context, query url.Values, yield func(image.Image) bool) (string, bool, error) {

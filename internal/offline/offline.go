@@ -49,6 +49,10 @@ const maxRecordBytes = 32 << 20
 // ErrMorePages ends a saved page that leads to another one which is not there.
 var ErrMorePages = errors.New("the listing breaks off where Glance has a next page; save all pages, one after another")
 
+// ErrNothing is Read's answer to an input without a single value: what was to
+// write it has failed, for a listing without images is an empty list.
+var ErrNothing = errors.New("it is empty: not even an empty list is in it")
+
 // errUTF16 refuses what the redirection of Windows PowerShell writes.
 var errUTF16 = errors.New("it is UTF-16, as Windows PowerShell redirects it; save it as UTF-8: … | Out-File -Encoding utf8 listing.json")
 

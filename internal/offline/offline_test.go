@@ -77,6 +77,8 @@ func TestReadRefuses(t *testing.T) {
 		{"old clients' tags", `{"id":"1","tags":""}`, `image 1: "tags": a list of texts is wanted`},
 		{"a truth value as text", `{"id":"1","protected":"false"}`, `image 1: "protected": true or false is wanted`},
 		{"a time as a number", `{"id":"1","created_at":1}`, `image 1: "created_at": a text is wanted`},
+		{"nothing", "", "it is empty"},
+		{"blanks", " \n", "it is empty"},
 		{"UTF-16", "\xff\xfe[\x00]\x00", "it is UTF-16"},
 		{"UTF-16 the other way round", "\xfe\xff\x00[\x00]", "it is UTF-16"},
 		{"no list of images", `{"images": 3}`, "image 1: not an image record"},

@@ -10,8 +10,8 @@ import (
 )
 
 // Read yields the records of a saved listing, in their order. An error names
-// the place of the image, from 1, and ends the sequence; ErrMorePages comes
-// last.
+// the place of the image, from 1, and ends the sequence; ErrMorePages and
+// ErrNothing come last.
 func Read(r io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		w := newWalk(r, nil)
@@ -21,6 +21,9 @@ func Read(r io.Reader) iter.Seq2[Record, error] {
 			}
 			return nil, nil
 		})
+		if err == nil && w.values == 0 {
+			err = ErrNothing
+		}
 		if err != nil {
 			yield(Record{}, err)
 		}
@@ -47,7 +50,9 @@ type walk struct {
 	edit  func(Record) ([]byte, error)
 	buf   []byte // the record that is read
 	count int    // records gone through
-	more  bool   // the page that was read last has a next one
+	// values counts lists, pages and records that stand by themselves.
+	values int
+	more   bool // the page that was read last has a next one
 }
 
 func newWalk(r io.Reader, out io.Writer) *walk {
@@ -101,11 +106,14 @@ func (w *walk) top() error {
 			return nil
 		case err != nil:
 			return w.at(err)
-		case start == '[':
+		}
+		w.values++
+		switch start {
+		case '[':
 			if err = w.write([]byte("[")); err == nil {
 				err = w.list()
 			}
-		case start == '{':
+		case '{':
 			err = w.object()
 		default:
 			err = w.at(fmt.Errorf("found %q where an image record, a list of them or Glance's answer was expected", start))

@@ -79,7 +79,7 @@ func (r *reader) errorf(line int, format string, args ...any) {
 var (
 	policyKeys = []string{"name", "summary", "notes", "extends", "where", "select", "deselect", "levels", "severity", "ignore", "require", "forbid", "unique", "fresh"}
 	ignoreKeys = []string{"rule", "image", "property", "reason", "expires"}
-	demandKeys = []string{"id", "when", "severity", "title", "why", "reference"}
+	demandKeys = []string{"id", "when", "severity", "title", "why", "example", "mend", "reference"}
 
 	requireKeys = slices.Concat(demandKeys, []string{"property", "optional", "values", "pattern", "type", "at-least", "at-most", "not-after", "holds-image", "fix"})
 	forbidKeys  = slices.Concat(demandKeys, []string{"property", "except", "fix"})
@@ -248,6 +248,9 @@ func (r *reader) text(m member) string {
 	}
 	return text
 }
+
+// line reads a text that may be written over several lines as one.
+func (r *reader) line(m member) string { return strings.ReplaceAll(r.text(m), "\n", " ") }
 
 // texts reads one text or a list of them, none twice.
 func (r *reader) texts(m member) []member {
@@ -517,9 +520,13 @@ func entries[T any](r *reader, m member, keys []string, read func(*reader, deman
 					r.errorf(sub.line, "title: more than one line, or a tab; longer text belongs in why")
 				}
 			case "why":
-				d.why = strings.ReplaceAll(r.text(sub), "\n", " ")
+				d.why = r.line(sub)
+			case "example":
+				d.example = r.line(sub)
+			case "mend":
+				d.mend = r.line(sub)
 			case "reference":
-				d.reference = strings.ReplaceAll(r.text(sub), "\n", " ")
+				d.reference = r.line(sub)
 			}
 		}
 		list = append(list, read(r, d, given))

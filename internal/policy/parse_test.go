@@ -52,7 +52,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		"require:\n  - {id: no-effect, property: a}\n": `p.yaml:3: id: no-effect is the id of a rule; a demand needs its own`,
 		"require:\n  - {id: a, property: a}\n  - {id: a, property: b}\n": `p.yaml:4: id: a is that of line 3 already`,
 		"require:\n  - {id: a b, property: a}\n":                         `p.yaml:3: id: "a b" is not made of letters, digits, dots, dashes and underscores (64 at most)`,
-		"require:\n  - {id: a, property: a, patern: b}\n":                `p.yaml:3: unknown key "patern"; meant is perhaps pattern; the keys here are id, when, severity, title, why, reference, property, optional, values, pattern, type, at-least, at-most, not-after, holds-image, fix`,
+		"require:\n  - {id: a, property: a, patern: b}\n":                `p.yaml:3: unknown key "patern"; meant is perhaps pattern; the keys here are id, when, severity, title, why, example, mend, reference, property, optional, values, pattern, type, at-least, at-most, not-after, holds-image, fix`,
 		"require:\n  - id: a\n    property: a\n    pattern: (a\n":        `p.yaml:5: pattern: "(a": missing closing ): ` + "`(a`",
 		"require:\n  - {id: a, property: a, pattern: \"a)|(b\"}\n":       `p.yaml:3: pattern: "a)|(b": unexpected ): ` + "`a)|(b`",
 		"require:\n  - {id: a, property: a, pattern: \"(?!a)\"}\n":       `p.yaml:3: pattern: "(?!a)": invalid or unsupported Perl syntax: ` + "`(?!`",
@@ -139,6 +139,11 @@ func TestDocumentedPolicy(t *testing.T) {
 	p := mustParse(t, documented(t))
 	if len(p.requires) != 1 || len(p.forbids) != 1 || len(p.uniques) != 1 || len(p.renewals) != 1 || len(p.ignores) != 1 || len(p.Rules()) != 4 {
 		t.Errorf("%+v, rules %v", p, p.Rules())
+	}
+	for _, r := range p.Rules() {
+		if r.ID == "our-distro" && (r.Example != "os_distro=mint" || r.Mend != "Build the image anew from one of the two.") {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 

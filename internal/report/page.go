@@ -28,6 +28,7 @@ type page struct {
 // How much the page shows.
 const (
 	maxShownFindings = 5000
+	maxShownOfImage  = 500 // so that one image cannot take all of the page
 	maxShownRules    = 300
 )
 
@@ -82,6 +83,7 @@ type pageRule struct {
 type pageImage struct {
 	Name, ID, Where string
 	Findings        []pageFinding
+	More            int // findings that are counted only
 }
 
 type pageFinding struct {
@@ -113,16 +115,20 @@ func (p *page) close(s Summary, all counts) error {
 		}
 		data.Where = strings.Join(places, ", ")
 	}
-	shownImages := 0
+	shownImages, inPart := 0, 0
 	for _, img := range images {
 		n := int(img.counts[0] + img.counts[1] + img.counts[2])
-		if shownImages > 0 && data.Shown+n > maxShownFindings {
+		few := min(n, maxShownOfImage)
+		if data.Shown+few > maxShownFindings {
 			break
 		}
-		data.Shown += n
+		if few < n {
+			inPart++
+		}
+		data.Shown += few
 		shownImages++
 	}
-	data.Left, data.LeftImages = all.total()-data.Shown, len(images)-shownImages
+	data.Left, data.LeftImages = all.total()-data.Shown, len(images)-shownImages+inPart
 	data.Rules, data.OtherRules = p.rules(images)
 
 	p.out.WriteString(pageHead())
@@ -188,7 +194,11 @@ func (p *page) image(img picture) pageImage {
 	if len(p.images.locations) > 1 {
 		view.Where = place(p.images.locations[img.location])
 	}
-	for _, f := range p.images.findings(img) {
+	findings := p.images.findings(img)
+	if view.More = len(findings) - maxShownOfImage; view.More > 0 {
+		findings = findings[:maxShownOfImage]
+	}
+	for _, f := range findings {
 		set := f.property
 		if f.property != "" && f.value != "" {
 			set += "=" + f.value

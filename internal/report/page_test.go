@@ -71,6 +71,23 @@ func TestPageKeepsItsStructure(t *testing.T) {
 	}
 }
 
+// TestPageHasRoomForAll holds that an image with very many findings leaves the
+// others their place.
+func TestPageHasRoomForAll(t *testing.T) {
+	var many []audit.Finding
+	for range 6000 {
+		many = append(many, secureBoot)
+	}
+	results := []audit.Result{{Location: east, ID: "loud", Findings: many}, {Location: east, ID: "quiet", Findings: []audit.Finding{smallDisk}}}
+	text := write(t, options(FormatHTML), results, Summary{Images: 2})
+	checkPage(t, text, nil)
+	for _, want := range []string{"<h3>loud</h3>", "<h3>quiet</h3>", "and 5,500 more", "shows 501 findings in full", "5,500 more, in 1 images"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
 // TestPageIsBounded holds that a page shows so many findings in full, says so,
 // and counts all.
 func TestPageIsBounded(t *testing.T) {

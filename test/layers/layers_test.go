@@ -46,9 +46,14 @@ var allowed = map[string][]string{
 	"internal/apply":        {"internal/glance", "internal/image", "internal/plan", "internal/source"},
 	"internal/render":       {"internal/audit", "internal/image", "internal/plan", "internal/property"},
 	"profiles":              {"internal/audit", "internal/image", "internal/osinfo", "internal/property", "internal/spelling", "internal/yamlfile"},
+	"completion":            {},
+	"internal/complete":     {},
+	"internal/imagecache":   {},
 	"internal/report":       {"internal/audit", "internal/property", "internal/render"},
 	"internal/osinfo/xmldb": {},
-	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
+	"man":                   {},
+	"man/gen":               {"commands", "internal/audit", "internal/policy", "internal/report"},
+	"internal/osinfo/gen":   {"internal/osinfo/xmldb"}, "packaging/archive": {}, "internal/property/gen": {}, "internal/cloud/vendorgen": {},
 }
 
 type listed struct {
