@@ -178,6 +178,9 @@ func (in *inspector) bios() Fact {
 	}
 	if in.table.Kind == "" {
 		// The first sector is that of a file system, or of a loader alone.
+		if notBootable(first) {
+			return known(No, "the program in the first sector only says that nothing can be started")
+		}
 		if first[0] != 0xeb && first[0] != 0xe9 && first[0] != 0xfa && first[0] != 0x33 && first[0] != 0xfc {
 			return unknown("the first sector begins with no code that is known here")
 		}
@@ -192,6 +195,9 @@ func (in *inspector) bios() Fact {
 		if n, _ := p.ReadAt(sector, 0); n < len(sector) {
 			return unknown(fmt.Sprintf("the first sector of volume %s cannot be read", p.Name))
 		}
+		if notBootable(sector) {
+			return known(No, fmt.Sprintf("the boot sector of the active volume %s only says that nothing can be started", p.Name))
+		}
 		if sector[510] == 0x55 && sector[511] == 0xaa && len(bytes.Trim(sector[:440], "\x00")) > 0 {
 			return known(Yes, fmt.Sprintf("boot sector of the active volume %s", p.Name))
 		}
@@ -205,6 +211,9 @@ func (in *inspector) bios() Fact {
 	}
 	return known(No, "the program in the first sector starts the active partition, and there is none")
 }
+
+// notBootable recognizes the boot sector that mkfs.fat and mkntfs write.
+func notBootable(sector []byte) bool { return bytes.Contains(sector, []byte("not a bootable disk")) }
 
 // grub tells whether what GRUB's boot sector loads is there.
 func (in *inspector) grub(first []byte) Fact {

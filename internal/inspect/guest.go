@@ -129,16 +129,10 @@ func (in *inspector) systemsOn(p *part) ([]*system, error) {
 	return subvolumes(p), trouble
 }
 
-// subvolumed is a file system whose parts can be mounted alone.
-type subvolumed interface {
-	Subvolumes(max int) ([]string, error)
-	Subvolume(name string) (filesystem.FS, error)
-}
-
 // subvolumes finds systems in the subvolumes of btrfs: "root" in Fedora, "@" in
 // others, which their boot loader names.
 func subvolumes(p *part) []*system {
-	s, ok := p.fs.(subvolumed)
+	s, ok := p.fs.(filesystem.Subvolumes)
 	if !ok {
 		return nil
 	}
@@ -314,7 +308,7 @@ func (in *inspector) mount(s *system) {
 		fsys, name := p.fs, p.Name
 		if sub := option(entry[3], "subvol"); sub != "" && p.fs.Type() == "btrfs" {
 			sub = strings.Trim(sub, "/")
-			with, ok := p.fs.(subvolumed)
+			with, ok := p.fs.(filesystem.Subvolumes)
 			if !ok {
 				continue
 			}

@@ -80,7 +80,7 @@ func Image(ctx context.Context, r io.ReaderAt, size int64, o Options) (report Re
 		o.DB = osinfo.Builtin()
 	}
 	if o.Open == nil {
-		o.Open = openFileSystem
+		o.Open = filesystem.Open
 	}
 	file := budget.New(ctx, r, size, o.Limits)
 	watched := &watched{r: file}
@@ -185,10 +185,8 @@ func (in *inspector) find() {
 		}
 		p.info.FileSystem = known(p.fs.Type(), "volume "+v.Name)
 		p.info.FSLabel, p.info.UUID = clip(p.fs.Label()), clip(p.fs.UUID())
-		if noted, ok := p.fs.(interface{ Notes() []string }); ok {
-			for _, note := range noted.Notes() {
-				in.note("volume %s: %s", v.Name, note)
-			}
+		for _, note := range p.fs.Notes() {
+			in.note("volume %s: %s", v.Name, note)
 		}
 	}
 }

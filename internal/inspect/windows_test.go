@@ -302,6 +302,8 @@ func TestWindows7(t *testing.T) {
 	if hasProperty(r, "hw_firmware_type") != "bios" || len(r.Notes) != 2 {
 		t.Errorf("%+v, %v", r.Properties, r.Notes)
 	}
+	copy(d.data[1<<20+64:], "This is not a bootable disk.")
+	is(t, "bios", look(t, d).Firmware.BIOS, No)
 	is(t, "11", look(t, windowsDisk(t, windowsFiles(t, "SOFTWARE-11", "SYSTEM-2019"))).Guest.Name, "Windows 11 Pro")
 }
 
