@@ -39,6 +39,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	if slices.Contains(l.globalArgs, "--version") {
 		return []string{"--version"}, nil
 	}
+	if len(l.words) > 0 && l.leaf != nil && l.leaf.ArgsUsage != "" {
+		l.leaf.Subcommands = nil // audit -- rules is of an image
+	}
 	out := append(l.globalArgs, l.path...)
 	out = append(out, l.leafArgs...)
 	if l.leaf != nil && len(l.leaf.Subcommands) == 0 {
@@ -139,8 +142,8 @@ func (l *line) long(text string, rest []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if list, ok := flag.(*listFlag); ok && !given {
-		return l.list(list, full, own, rest), nil
+	if _, ok := flag.(*listFlag); ok && !given {
+		return l.list(full, own, rest), nil
 	}
 	if !takesValue(flag) {
 		if given {
@@ -158,17 +161,14 @@ func (l *line) long(text string, rest []string) ([]string, error) {
 	return rest, nil
 }
 
-// listFlag is an option that takes as many of the words after it as it knows, or
-// none: --fix, --fix no-effect vocabulary IMAGE. With = it takes any one word.
-type listFlag struct {
-	cli.StringSliceFlag
-	knows func(word string) bool
-}
+// listFlag is an option that takes all words after it up to the next option, or
+// none: --fix, --fix no-effect vocabulary --yes. With = it takes one word.
+type listFlag struct{ cli.StringSliceFlag }
 
 // list gives a listFlag its words, or an empty one where there are none.
-func (l *line) list(flag *listFlag, name string, own bool, rest []string) []string {
+func (l *line) list(name string, own bool, rest []string) []string {
 	n := 0
-	for n < len(rest) && flag.knows(rest[n]) {
+	for n < len(rest) && !strings.HasPrefix(rest[n], "-") {
 		l.add(own, "--"+name+"="+rest[n])
 		n++
 	}

@@ -26,6 +26,9 @@ func TestArrange(t *testing.T) {
 		"create -- --dry-run":                       "create -- --dry-run",
 		"create help":                               "create -- help",
 		"profile show create":                       "profile show -- create",
+		"audit rules":                               "audit rules --",
+		"audit -- rules":                            "audit -- rules",
+		"audit --fix -- IMAGE":                      "audit --fix= -- IMAGE",
 		"create --help":                             "create --help --",
 		"create NAME --file f --version":            "--version",
 		"create --property hw_numa_cpus.0=1,2 NAME": "create --property=hw_numa_cpus.0=1,2 -- NAME",
@@ -70,7 +73,7 @@ func TestNoOptionBeginsAGlobalOptionOfOpenstack(t *testing.T) {
 			for _, flag := range command.Flags {
 				for _, name := range flag.Names() {
 					for _, global := range globals {
-						if len(name) > 1 && name != global && strings.HasPrefix(global, name) {
+						if len(name) > 1 && strings.HasPrefix(global, name) {
 							t.Errorf("%s --%s is a beginning of --%s", command.Name, name, global)
 						}
 					}

@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,12 +24,10 @@ import (
 )
 
 func auditCommand(env *Env) *cli.Command {
-	fix := &listFlag{
-		StringSliceFlag: cli.StringSliceFlag{Name: "fix", Usage: "turn findings with a fix into a plan, of all rules or of each `RULE` named, and carry it out as apply does", Category: categoryRoad},
-		knows:           isRule,
-	}
+	fix := &listFlag{cli.StringSliceFlag{Name: "fix", Usage: "turn findings with a fix into a plan, of each `RULE` that follows or of all, and carry it out as apply does; images stand before it", Category: categoryRoad}}
 	flags := []cli.Flag{
 		policyFlag(),
+		&cli.StringFlag{Name: "severity", Value: "info", Usage: "show findings of this `SEVERITY` or worse only: error, warning or info"},
 		&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 3 for findings of this `SEVERITY` or worse: error, warning, info, or never"},
 		novaFlag(),
 		osinfoFlag(),
@@ -46,12 +45,13 @@ func auditCommand(env *Env) *cli.Command {
 		Description: "Judges all images that a plain listing shows, or those chosen: what Nova, libvirt or Glance refuse, what has no\n" +
 			"effect, runs slowly or misleads. audit rules lists the rules, audit explain RULE says why there is one and what\n" +
 			"mends it. Exits with 3 where there are findings of --fail-on or worse.\n" +
-			"With --fix it changes images: it shows its plan, asks, and keeps a journal for rollback. A name of a rule behind\n" +
-			"--fix is a rule; put images before it.",
+			"--policy chooses and weighs the rules; audit policy NAME prints one to start from, glance-profile-policy(5) has all\n" +
+			"of the format. Columns: " + list(report.Columns()) + ".\n" +
+			"With --fix it changes images: it shows its plan, asks, and keeps a journal for rollback.",
 		Flags:  flags,
 		Action: func(c *cli.Context) error { return runAudit(c, env) },
 		Subcommands: []*cli.Command{
-			leaf(auditRulesCommand(env)), leaf(auditExplainCommand(env)),
+			leaf(auditRulesCommand(env)), leaf(auditExplainCommand(env)), leaf(auditPolicyCommand(env)),
 		},
 	}
 }
@@ -77,23 +77,8 @@ func readRelease(c *cli.Context) (hardware.Release, error) {
 	return release, nil
 }
 
-// isRule reports whether a word is the id of a rule, of those here or of an
-// embedded policy.
-func isRule(word string) bool {
-	is := func(r audit.Rule) bool { return r.ID == word }
-	if slices.ContainsFunc(audit.Rules(), is) {
-		return true
-	}
-	for _, name := range policy.Embedded() {
-		if p, err := policy.Get(name); err == nil && slices.ContainsFunc(p.Rules(), is) {
-			return true
-		}
-	}
-	return false
-}
-
 // readPolicy reads --policy: the name of an embedded policy, or a file.
-func readPolicy(c *cli.Context) (*policy.Policy, error) {
+func readPolicy(c *cli.Context, env *Env) (*policy.Policy, error) {
 	name := c.String("policy")
 	if slices.Contains(policy.Embedded(), name) {
 		return policy.Get(name)
@@ -102,15 +87,38 @@ func readPolicy(c *cli.Context) (*policy.Policy, error) {
 		_, err := policy.Get(name)
 		return nil, usagef("--policy: %v; or name a file", err)
 	}
-	data, err := os.ReadFile(name)
+	data, err := readSmall(name, policy.MaxBytes)
 	if err != nil {
 		return nil, usagef("--policy: %v", err)
 	}
 	p, err := policy.Parse(name, data, ruleIDs())
+	if several, ok := err.(interface{ Unwrap() []error }); ok && len(several.Unwrap()) > 1 {
+		for _, problem := range several.Unwrap() {
+			env.fail(problem)
+		}
+		return nil, usagef("--policy %s: the %d mistakes above", name, len(several.Unwrap()))
+	}
 	if err != nil {
 		return nil, usagef("--policy %v", err)
 	}
+	for _, doubt := range p.Doubts() {
+		env.warn("%s", doubt)
+	}
 	return p, nil
+}
+
+// readSmall reads a file of at most max bytes.
+func readSmall(path string, max int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, max+1))
+	if err == nil && int64(len(data)) > max {
+		err = fmt.Errorf("%s: larger than the %d KiB that it may have", path, max>>10)
+	}
+	return data, err
 }
 
 func ruleIDs() []string {
@@ -128,6 +136,7 @@ const never = property.Error + 1
 type auditOptions struct {
 	policy  *policy.Policy
 	failOn  property.Severity
+	shown   property.Severity // the mildest that is
 	release hardware.Release
 	systems *osinfo.DB
 	now     time.Time
@@ -135,13 +144,16 @@ type auditOptions struct {
 
 func readAudit(c *cli.Context, env *Env) (o auditOptions, err error) {
 	o.now = env.Now()
-	if o.policy, err = readPolicy(c); err != nil {
+	if o.policy, err = readPolicy(c, env); err != nil {
 		return o, err
 	}
 	if text := c.String("fail-on"); text == "never" {
 		o.failOn = never
 	} else if o.failOn, err = property.ParseSeverity(text); err != nil {
 		return o, usagef("--fail-on %s: it may be error, warning, info or never", render.Quoted(text))
+	}
+	if o.shown, err = property.ParseSeverity(c.String("severity")); err != nil {
+		return o, usagef("--severity %s: it may be error, warning or info", render.Quoted(c.String("severity")))
 	}
 	if o.release, err = readRelease(c); err != nil {
 		return o, err
@@ -240,10 +252,13 @@ func (a *auditing) report(c *cli.Context, env *Env, places []place, q selection.
 		}
 	}
 	summary.Images = a.judged
+	if a.others > 0 {
+		env.note("%s not judged, which the policy %s is not for", countImages(a.others), a.o.policy.Name)
+	}
 	if err := r.Close(summary); err != nil {
 		return fmt.Errorf("%w: %w", errWriting, err)
 	}
-	if a.judged == 0 && failed+missing == 0 && !interrupted {
+	if a.judged+a.others == 0 && failed+missing == 0 && !interrupted && !places[0].saved() { // of a listing that is told where it is read
 		env.note("no image matches")
 	}
 	switch {
@@ -278,7 +293,8 @@ type auditing struct {
 	add     func(audit.Result) error
 	plain   bool // all images are judged, so that an ignore without a finding is stale
 
-	judged int
+	judged int // images
+	others int // images that the policy is not for
 	counts [never + 1]int
 }
 
@@ -292,6 +308,7 @@ func (a *auditing) take(result audit.Result) error {
 	for _, f := range result.Findings {
 		a.counts[f.Severity]++
 	}
+	result.Findings = slices.DeleteFunc(result.Findings, func(f audit.Finding) bool { return f.Severity < a.o.shown })
 	if err := a.add(result); err != nil {
 		return fmt.Errorf("%w: %w", errWriting, err)
 	}

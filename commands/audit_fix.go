@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,12 +77,9 @@ func fixFindings(c *cli.Context, env *Env, o auditOptions) error {
 // readFix reads the rules whose findings are to be mended; nil is all.
 func readFix(c *cli.Context, o auditOptions) ([]string, error) {
 	var rules []string
-	for _, id := range c.StringSlice("fix") {
-		if id == "" {
-			continue
-		}
+	for _, id := range strings.FieldsFunc(strings.Join(c.StringSlice("fix"), ","), func(r rune) bool { return r == ',' }) {
 		if known := o.policy.Weigh(audit.Rules()); !slices.ContainsFunc(known, func(r audit.Rule) bool { return r.ID == id }) {
-			return nil, usagef("--fix: %v", unknownRule(id, known))
+			return nil, usagef("--fix: %v; images stand before --fix", unknownRule(id, known))
 		}
 		rules = append(rules, id)
 	}
@@ -99,6 +97,7 @@ type fixing struct {
 
 	catalog map[string][]audit.Finding // by image
 	left    map[string][]audit.Finding // what is still found once an image is as planned
+	planned []image.Image              // as they will be
 }
 
 // prepare judges the images as a whole.
@@ -154,12 +153,20 @@ func (f *fixing) decide(img image.Image) (plan.Image, []string, error) {
 		p = plan.Set(img, wanted, false)
 		whole = slices.DeleteFunc(slices.Clone(whole), func(c audit.Finding) bool { return f.meant(c) && len(c.Fix) > 0 })
 	}
-	return p, nil, f.refused(img, p)
+	err := f.refused(img, p)
+	if err != nil {
+		p = plan.Set(img, nil, false)
+	}
+	f.planned = append(f.planned, plan.After(img, p))
+	return p, nil, err
 }
 
 // meant reports whether a finding is to be mended.
 func (f *fixing) meant(finding audit.Finding) bool {
-	return len(finding.Fix) > 0 && (f.rules == nil || slices.Contains(f.rules, finding.Rule))
+	if f.rules == nil {
+		return len(finding.Fix) > 0 && finding.Severity > property.Info && !audit.OnlyByName(finding.Rule)
+	}
+	return len(finding.Fix) > 0 && slices.Contains(f.rules, finding.Rule)
 }
 
 // refused is why a plan is not to be carried out: it would bring an error that
@@ -168,10 +175,11 @@ func (f *fixing) refused(img image.Image, p plan.Image) error {
 	if len(p.Changes) == 0 {
 		return nil
 	}
-	before := f.auditor.Image(img)
-	isError := func(f audit.Finding) bool { return f.Severity == property.Error }
-	worse := slices.IndexFunc(f.left[img.ID], isError)
-	if worse < 0 || slices.ContainsFunc(before, isError) {
+	before := f.run.Judge(f.at, img, f.auditor.Image(img))
+	worse := slices.IndexFunc(f.left[img.ID], func(after audit.Finding) bool {
+		return after.RejectedBy != "" && after.Severity == property.Error && !slices.ContainsFunc(before, func(b audit.Finding) bool { return b.RejectedBy != "" && b.Severity == property.Error })
+	})
+	if worse < 0 {
 		return nil
 	}
 	message := f.left[img.ID][worse].Message
@@ -190,7 +198,16 @@ func (f *fixing) end(ctx context.Context, s *session, r road, todo pending) erro
 		return err
 	}
 	var counts [never + 1]int
-	for _, found := range f.left {
+	whole := f.o.policy.Run(f.o.now) // what the policy demands of all images together
+	for _, img := range f.planned {
+		whole.Judge(f.at, img, nil)
+	}
+	late, _ := whole.Finish()
+	left := slices.Collect(maps.Values(f.left))
+	for _, result := range late {
+		left = append(left, result.Findings)
+	}
+	for _, found := range left {
 		for _, finding := range found {
 			counts[finding.Severity]++
 		}

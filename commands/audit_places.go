@@ -85,6 +85,10 @@ func readPlaces(c *cli.Context, env *Env) ([]place, selection.Query, error) {
 		if c.String(name) != "" && (len(clouds) > 1 || c.Bool("all-clouds")) {
 			return nil, q, usagef("--%s is of one cloud, and several are to be judged: put it into clouds.yaml", name)
 		}
+		variable := "OS_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(name, "os-"), "-", "_"))
+		if env.getenv(variable) != "" && (len(clouds) > 1 || c.Bool("all-clouds")) {
+			return nil, q, usagef("$%s is of one cloud, and several are to be judged: unset it", variable)
+		}
 	}
 	var places []place
 	for _, name := range clouds {
@@ -108,6 +112,8 @@ func readClouds(c *cli.Context, env *Env) ([]string, error) {
 		return known, nil
 	case !strings.Contains(chosen, ",") || slices.Contains(known, chosen):
 		return []string{chosen}, nil
+	case err != nil:
+		return nil, err
 	}
 	var names []string
 	for name := range strings.SplitSeq(chosen, ",") {
@@ -143,12 +149,8 @@ func logIn(c *cli.Context, env *Env, places []place) []place {
 			continue
 		}
 		for _, region := range p.session.Regions {
-			here := p
-			here.region = region
-			var other *session
-			if other, here.err = p.session.in(region); here.err == nil {
-				here.session = other
-			}
+			here := place{cloud: p.session.Name, region: region}
+			here.session, here.err = p.session.in(region)
 			opened = append(opened, here)
 		}
 	}
@@ -163,10 +165,15 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 	}
 	at, catalog := p.location(), &audit.Catalog{}
 	line := newJudges(c.Context, func(img image.Image) audit.Result { return a.judge(at, img) }, func(img image.Image, result audit.Result) error {
+		if !a.run.Judges(img) {
+			a.others++
+			return nil
+		}
 		a.judged++
 		catalog.Add(img)
 		return a.take(result)
 	})
+	var unmet []string
 	judge := func(img image.Image) error { line.judge(img); return line.failed() }
 	if p.saved() {
 		missing, err = chooseSaved(c.Context, env, p.from, q, judge)
@@ -179,13 +186,13 @@ func (a *auditing) judgePlace(c *cli.Context, env *Env, p place, q selection.Que
 		for _, name := range found.Missing {
 			env.fail(name)
 		}
-		missing = len(found.Missing)
-		if err == nil && a.judged > 0 {
-			warnUnmet(env, found.Unmet)
-		}
+		missing, unmet = len(found.Missing), found.Unmet
 	}
 	if judgeErr := line.close(); judgeErr != nil {
 		err = judgeErr // it is why the reading ended
+	}
+	if err == nil && a.judged+a.others > 0 {
+		warnUnmet(env, unmet)
 	}
 	if catalogErr := a.takeCatalog(at, catalog); catalogErr != nil {
 		return missing, catalogErr
@@ -207,15 +214,18 @@ type judges struct {
 // judgement is a few images and what was found in each.
 type judgement struct {
 	images  []image.Image
+	bytes   int // of their properties
 	results []audit.Result
 	ready   chan struct{}
 }
 
-// batchSize is how many images are judged by one goroutine in a row, ahead how
-// many such batches may wait.
+// batchSize is how many images are judged by one goroutine in a row, less where
+// their properties come to more than batchBytes; ahead is how many such batches
+// may wait.
 const (
-	batchSize = 32
-	ahead     = 16
+	batchSize  = 32
+	batchBytes = 1 << 20
+	ahead      = 8
 )
 
 func newJudges(ctx context.Context, judge func(image.Image) audit.Result, take func(image.Image, audit.Result) error) *judges {
@@ -254,7 +264,10 @@ func (j *judges) judge(img image.Image) {
 		j.batch = &judgement{ready: make(chan struct{})}
 	}
 	j.batch.images = append(j.batch.images, img)
-	if len(j.batch.images) == batchSize {
+	for name, value := range img.Properties {
+		j.batch.bytes += len(name) + len(value)
+	}
+	if len(j.batch.images) == batchSize || j.batch.bytes > batchBytes {
 		j.flush()
 	}
 }

@@ -9,12 +9,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"glance-profile/internal/audit"
+	"glance-profile/internal/policy"
 	"glance-profile/internal/render"
 	"glance-profile/internal/spelling"
 )
 
+// ruleColumns are those of audit rules.
+var ruleColumns = []string{"rule", "severity", "kind", "title"}
+
 func auditRulesCommand(env *Env) *cli.Command {
-	columns := []string{"rule", "severity", "kind", "title"}
 	return &cli.Command{
 		Name:        "rules",
 		Usage:       "list the rules of audit",
@@ -24,11 +27,11 @@ func auditRulesCommand(env *Env) *cli.Command {
 			if c.NArg() > 0 {
 				return usagef("audit rules takes no arguments; one rule is explained by audit explain RULE")
 			}
-			output, err := readOutput(c, env, render.KindList, columns)
+			output, err := readOutput(c, env, render.KindList, ruleColumns)
 			if err != nil {
 				return err
 			}
-			p, err := readPolicy(c)
+			p, err := readPolicy(c, env)
 			if err != nil {
 				return err
 			}
@@ -36,7 +39,7 @@ func auditRulesCommand(env *Env) *cli.Command {
 			for _, r := range p.Weigh(audit.Rules()) {
 				rows = append(rows, []any{r.ID, r.Severity.String(), string(kindOf(r)), r.Title})
 			}
-			return asUsage(render.List(env.Out, columns, rows, output))
+			return asUsage(render.List(env.Out, ruleColumns, rows, output))
 		},
 	}
 }
@@ -64,7 +67,7 @@ func auditExplainCommand(env *Env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			p, err := readPolicy(c)
+			p, err := readPolicy(c, env)
 			if err != nil {
 				return err
 			}
@@ -77,6 +80,28 @@ func auditExplainCommand(env *Env) *cli.Command {
 				return explainRule(env.Out, rules[i])
 			}
 			return asUsage(render.Show(env.Out, ruleRecord(rules[i]), output))
+		},
+	}
+}
+
+// auditPolicyCommand prints policies, which are the best explanation of what one
+// can hold.
+func auditPolicyCommand(env *Env) *cli.Command {
+	return &cli.Command{
+		Name:      "policy",
+		Usage:     "print an embedded policy, to start a policy of your own from: " + list(policy.Embedded()),
+		ArgsUsage: "NAME",
+		Action: func(c *cli.Context) error {
+			name, err := oneArgument(c, "NAME, that of the policy")
+			if err != nil {
+				return err
+			}
+			text, err := policy.Source(name)
+			if err != nil {
+				return err
+			}
+			_, err = env.Out.Write(text)
+			return err
 		},
 	}
 }

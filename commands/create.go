@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"glance-profile/internal/apply"
+	"glance-profile/internal/cloud"
 	"glance-profile/internal/image"
 	"glance-profile/internal/journal"
 	"glance-profile/internal/osinfo"
@@ -220,6 +221,9 @@ func readCreateOptions(c *cli.Context, env *Env) (createOptions, error) {
 			o.global = append(o.global, "--"+option.flag, c.String(option.flag))
 		}
 	}
+	if name := cloud.HandedOver(env.Cloud); name != "" && !c.IsSet("os-cloud") {
+		o.global = append(o.global, "--os-cloud", name)
+	}
 	if c.Bool("insecure") {
 		o.global = append(o.global, "--insecure")
 	}
@@ -415,12 +419,15 @@ func readSize(c *cli.Context, flag string) (int64, error) {
 
 // oneArgument returns the only argument of a command.
 func oneArgument(c *cli.Context, what string) (string, error) {
+	if strings.Contains(what, ",") {
+		what += "," // the end of an apposition
+	}
 	switch args := c.Args().Slice(); len(args) {
 	case 0:
-		return "", usagef("%s, is missing; see %s --help", what, c.Command.HelpName)
+		return "", usagef("%s is missing; see %s --help", what, c.Command.HelpName)
 	case 1:
 		if strings.TrimSpace(args[0]) == "" {
-			return "", usagef("%s, is empty", what)
+			return "", usagef("%s is empty", what)
 		}
 		return args[0], nil
 	default:

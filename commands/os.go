@@ -53,8 +53,10 @@ func openOsinfo(env *Env, c *cli.Context) (*osinfo.DB, error) {
 	return db, nil
 }
 
+// osColumns are those of os list.
+var osColumns = []string{"short_id", "name", "os_distro", "os_version", "os_type", "code_name", "released", "eol"}
+
 func osListCommand(env *Env) *cli.Command {
-	columns := []string{"short_id", "name", "os_distro", "os_version", "os_type", "code_name", "released", "eol"}
 	return &cli.Command{
 		Name:      "list",
 		Usage:     "list operating systems",
@@ -70,7 +72,7 @@ func osListCommand(env *Env) *cli.Command {
 					return err
 				}
 			}
-			output, err := readOutput(c, env, render.KindList, columns)
+			output, err := readOutput(c, env, render.KindList, osColumns)
 			if err != nil {
 				return err
 			}
@@ -91,7 +93,7 @@ func osListCommand(env *Env) *cli.Command {
 			if len(rows) == 0 {
 				env.note("no operating system matches %s%s", render.Quoted(filter), near(db, filter))
 			}
-			return asUsage(render.List(env.Out, columns, rows, output))
+			return asUsage(render.List(env.Out, osColumns, rows, output))
 		},
 	}
 }

@@ -18,8 +18,10 @@ func profileFileFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "profile-file", Usage: "also read the profile in `FILE`"}
 }
 
+// profileColumns are those of profile list.
+var profileColumns = []string{"Name", "Summary", "Origin"}
+
 func profileListCommand(env *Env) *cli.Command {
-	columns := []string{"Name", "Summary", "Origin"}
 	return &cli.Command{
 		Name:  "list",
 		Usage: "list the profiles",
@@ -28,7 +30,7 @@ func profileListCommand(env *Env) *cli.Command {
 			if c.NArg() > 0 {
 				return usagef("profile list takes no argument %s", render.Quoted(c.Args().First()))
 			}
-			output, err := readOutput(c, env, render.KindList, columns)
+			output, err := readOutput(c, env, render.KindList, profileColumns)
 			if err != nil {
 				return err
 			}
@@ -40,7 +42,7 @@ func profileListCommand(env *Env) *cli.Command {
 			for _, p := range set.List() {
 				rows = append(rows, []any{p.Name, p.Summary, p.Origin})
 			}
-			return asUsage(render.List(env.Out, columns, rows, output))
+			return asUsage(render.List(env.Out, profileColumns, rows, output))
 		},
 	}
 }

@@ -18,6 +18,9 @@ import (
 
 // Run carries out the command line of env and returns the exit code. Errors have been printed when it returns.
 func Run(ctx context.Context, env *Env) int {
+	if code, known := internalCommand(ctx, env); known {
+		return code
+	}
 	app := newApp(env)
 	arranged, err := arrange(app, env.Args)
 	if err == nil {
@@ -63,6 +66,7 @@ func newApp(env *Env) *cli.App {
 			group("property", "show what is known of image properties", leaf(propertyListCommand(env)), leaf(propertyShowCommand(env))),
 			group("os", "show what is known of operating systems", leaf(osListCommand(env)), leaf(osShowCommand(env))),
 			leaf(sandboxCommand(env)),
+			leaf(completionShellCommand(env)),
 		},
 		Writer:                    env.Out,
 		ErrWriter:                 env.Err,

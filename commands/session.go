@@ -41,6 +41,9 @@ func connectTo(ctx context.Context, c *cli.Context, env *Env, name string) (*ses
 	if err != nil {
 		return nil, err
 	}
+	if c.Bool("all-regions") {
+		config.Region = "" // the catalog has them all, whichever is configured
+	}
 	for _, note := range config.Notes {
 		env.note("%s", note)
 	}
@@ -66,8 +69,16 @@ func connectTo(ctx context.Context, c *cli.Context, env *Env, name string) (*ses
 		return nil, err
 	}
 	env.detail("logged in to %s, project %s, image service %s", s.Name, s.ProjectID, s.Endpoint)
+	if left := s.Expires.Sub(env.Now()); !s.Expires.IsZero() && left < soon {
+		env.warn("the token expires in %s and cannot be renewed: what takes longer will fail, unless glance-profile itself logs in, with a password or an application credential",
+			max(left, 0).Round(time.Second))
+	}
 	return &session{Session: s, glance: glance.New(s.Image), finish: func() { times.print(env) }}, nil
 }
+
+// soon is how little time a token that cannot be renewed may have left without a
+// warning: an upload of some gigabytes takes as long.
+const soon = 10 * time.Minute
 
 // locate writes into a plan where its image is.
 func (s *session) locate(img *plan.Image) {

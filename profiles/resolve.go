@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"glance-profile/internal/audit"
 	"glance-profile/internal/image"
@@ -416,6 +417,10 @@ func (s *Set) fitting(key, value string) string {
 	return strings.Join(names, ", ")
 }
 
+// newAuditor makes the one that judges all profiles: to make one takes longer
+// than to read them.
+var newAuditor = sync.OnceValue(func() *audit.Auditor { return audit.New(audit.Options{}) })
+
 // check judges a profile within its set: its parents, its values by themselves
 // and together.
 func (s *Set) check(d *definition) []Problem {
@@ -445,7 +450,7 @@ func (s *Set) check(d *definition) []Problem {
 		values[name] = v.Value
 	}
 	// What a parent sets is judged there; only how it suits the rest, here.
-	auditor := audit.New(audit.Options{})
+	auditor := newAuditor()
 	var findings []audit.Finding
 	for _, e := range slices.Concat(d.properties, d.optional) {
 		findings = append(findings, auditor.Value(e.name, e.value)...)

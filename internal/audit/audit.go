@@ -123,7 +123,7 @@ func New(o Options) *Auditor {
 // Value judges one property by itself.
 func (a *Auditor) Value(name, value string) []Finding {
 	s := a.subject(image.Image{Properties: map[string]string{name: value}})
-	return tidy(a.valuesOf(s))
+	return tidy(s, a.valuesOf(s))
 }
 
 // Image judges one image by all rules on values and images. The findings are
@@ -134,14 +134,14 @@ func (a *Auditor) Image(img image.Image) []Finding {
 	a.reread(&s, p)
 	values := a.valuesOf(s)
 	findings := slices.Concat(values, a.vocabulary(s, values, p, reports), a.combinations(s))
-	return tidy(findings)
+	return tidy(s, findings)
 }
 
 // Combinations judges how the properties of an image act together, and leaves
 // out what each says by itself.
 func (a *Auditor) Combinations(img image.Image) []Finding {
 	s := a.subject(img)
-	return tidy(a.combinations(s))
+	return tidy(s, a.combinations(s))
 }
 
 func (a *Auditor) combinations(s subject) []Finding {
@@ -193,15 +193,26 @@ var lesser = map[string]bool{
 	"refused-later": true, "refused-by-kvm": true, "needs-flavor": true, "cdrom-bus-unusable": true, "scsi-bus-without-model": true,
 }
 
+// explains are the rules whose findings say why a property has no effect.
+var explains = map[string]bool{
+	"os-type-case": true, "boolean-misread": true, "value-ignored": true, "current-name-unread": true, "numa-gap": true,
+	"secure-boot-needs-uefi": true, "memory-encryption-model-alone": true, "vmware-leftover": true, "legacy-beside-current": true,
+}
+
+// lookUp returns a rule of a list, which has it.
+func lookUp(rules []Rule, id string) *Rule {
+	return &rules[slices.IndexFunc(rules, func(r Rule) bool { return r.ID == id })]
+}
+
 // tidy sorts findings, and leaves out those that another one says better.
-func tidy(findings []Finding) []Finding {
-	refused, told := map[string]bool{}, map[string]property.Severity{}
+func tidy(s subject, findings []Finding) []Finding {
+	refused, told := map[string]bool{}, map[string]bool{}
 	for _, f := range findings {
 		for _, name := range f.also {
 			refused[name] = true
 		}
-		if before, ok := told[f.Property]; f.Rule != noEffect && (!ok || f.Severity > before) {
-			told[f.Property] = f.Severity
+		if explains[f.Rule] {
+			told[f.Property] = true
 		}
 	}
 	findings = slices.DeleteFunc(findings, func(f Finding) bool {
@@ -209,11 +220,15 @@ func tidy(findings []Finding) []Finding {
 		case lesser[f.Rule]:
 			return refused[f.Property]
 		case f.Rule == noEffect:
-			worst, is := told[f.Property]
-			return is && worst >= f.Severity // why, is said there
+			return told[f.Property]
 		}
 		return false
 	})
+	for i, f := range findings {
+		if f.Value == "" {
+			findings[i].Empty = s.has(f.Property)
+		}
+	}
 	slices.SortStableFunc(findings, compare)
 	return findings
 }

@@ -108,6 +108,12 @@ var ruleCases = map[string]struct{ broken, fine []image.Image }{
 		broken: []image.Image{props("hw_firmware_type=bios", "architecture=aarch64")},
 		fine:   []image.Image{props("hw_firmware_type=bios"), props("architecture=aarch64"), props("hw_firmware_type=uefi", "architecture=aarch64")},
 	},
+	"memory-encryption-needs-q35": {
+		broken: []image.Image{props("hw_mem_encryption=true", "hw_firmware_type=uefi")},
+		fine: []image.Image{
+			props("hw_mem_encryption=true", "hw_firmware_type=uefi", "hw_machine_type=q35"), props("hw_mem_encryption=true"), props("hw_firmware_type=uefi"),
+		},
+	},
 	"memory-encryption-model-alone": {
 		broken: []image.Image{props("hw_mem_encryption_model=amd-sev"), props("hw_mem_encryption_model=amd-sev", "hw_mem_encryption=false")},
 		fine:   []image.Image{props("hw_mem_encryption_model=amd-sev", "hw_mem_encryption=true")},

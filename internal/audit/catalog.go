@@ -53,6 +53,12 @@ var catalogRules = [...]Rule{
 	},
 }
 
+// OnlyByName reports a rule whose fix is made only where the rule is asked for by
+// name, because it changes what users of a cloud see or what a guest has to cope with.
+func OnlyByName(rule string) bool {
+	return rule == "superseded-visible" || rule == "linux-without-virtio" // whose guests may name their disk sda
+}
+
 // Catalog gathers what the rules on all images of one cloud need to know of
 // each. The zero value is an empty catalog. It keeps some 300 bytes an image.
 type Catalog struct {
@@ -68,6 +74,7 @@ type entry struct {
 	data                        digest // of its hash; zero for none
 	properties                  digest
 	generic, shown              bool // os_purpose=generic for everybody; active and not hidden
+	empty                       bool // without data
 	created                     time.Time
 }
 
@@ -88,6 +95,7 @@ func (c *Catalog) Add(img image.Image) {
 	p := img.Properties
 	e.name, e.owner, e.visibility, e.created = c.shared(img.Name), c.shared(img.Owner), c.shared(img.Visibility), img.CreatedAt
 	e.os = c.shared(strings.ToLower(strings.Join([]string{p["os_distro"], p["os_version"], cmp.Or(p["architecture"], p["hw_architecture"])}, " ")))
+	e.empty = img.Size != nil && *img.Size == 0
 	e.shown = !img.Hidden && (img.Status == "active" || img.Status == "")
 	e.generic = !img.Hidden && img.Visibility == "public" && strings.EqualFold(p["os_purpose"], "generic") && p["os_distro"] != ""
 	if img.HashValue != "" && img.Size != nil && *img.Size > 0 {
@@ -171,7 +179,7 @@ func (c *Catalog) Findings() iter.Seq[CatalogFinding] {
 				g.public = append(g.public, e)
 				g.publicOf[e.owner]++
 			}
-			if n := g.newest[e.owner]; n == nil || e.created.After(n.created) {
+			if n := g.newest[e.owner]; !e.empty && e.visibility == "public" && (n == nil || e.created.After(n.created)) {
 				g.newest[e.owner] = e
 			}
 		}
@@ -226,7 +234,7 @@ func (g *group) sameName(e *entry) []Finding {
 		return nil
 	}
 	findings := []Finding{catalogFinding("name-not-unique", "name", e.name, "the same name is used by "+several(e, n, mine, theirs), nil)}
-	if newer := g.newest[e.owner]; e.replacedBy(newer) {
+	if newer := g.newest[e.owner]; newer != nil && e.replacedBy(newer) {
 		findings = append(findings, catalogFinding("superseded-visible", "os_hidden", "false",
 			fmt.Sprintf("%s of %s replaces it, but it is neither hidden nor renamed", newer.id, newer.created.UTC().Format(time.DateOnly)),
 			[]Fix{{Property: "os_hidden", Before: false, After: true}}))
@@ -235,15 +243,13 @@ func (g *group) sameName(e *entry) []Finding {
 }
 
 func catalogFinding(id, property, value, message string, fix []Fix) Finding {
-	r := &catalogRules[slices.IndexFunc(catalogRules[:], func(r Rule) bool { return r.ID == id })]
+	r := lookUp(catalogRules[:], id)
 	return Finding{Rule: r.ID, Severity: r.Severity, Property: property, Value: value, Message: message, Reference: r.Reference, Fix: fix}
 }
 
 // replacedBy reports whether a newer image of the same owner stands for e.
 func (e *entry) replacedBy(newer *entry) bool {
-	const untold = "  " // no system, version, architecture
-	same := newer.os == e.os || newer.os == untold || e.os == untold
-	return same && newer.owner == e.owner && newer.visibility == e.visibility && newer.created.After(e.created)
+	return newer.os == e.os && newer.visibility == e.visibility && newer.created.After(e.created)
 }
 
 // maxNamed is how many other images a message names.
@@ -252,12 +258,14 @@ const maxNamed = 3
 // several names the first of the other entries in lists, of n in all.
 func several(e *entry, n int, lists ...[]*entry) string {
 	var ids []string
+	seen := 0
 	for _, list := range lists {
 		for _, o := range list {
-			if name := cmp.Or(o.id, spelling.Quote(o.name)); len(ids) < maxNamed && o != e && !slices.Contains(ids, name) {
+			if name := cmp.Or(o.id, spelling.Quote(o.name)); o != e && !slices.Contains(ids, name) {
 				ids = append(ids, name)
 			}
-			if len(ids) == maxNamed {
+			// Without ids all have one name.
+			if seen++; len(ids) == maxNamed || seen > 4*maxNamed {
 				break
 			}
 		}

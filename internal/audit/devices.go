@@ -78,7 +78,11 @@ var deviceRules = []Rule{
 		Mend:      "Set hw_scsi_model=virtio-scsi if the guest has the driver.",
 		Reference: "qemu hw/scsi/vmw_pvscsi.c; QEMU, bad scsi device lun: 1",
 		check: func(s subject) []hit {
-			return when(s.has("hw_scsi_model") && s.is("hw_scsi_model", "vmpvscsi") && s.onSCSI(), "hw_scsi_model", "virtio-scsi",
+			fix := "" // a guest that boots from vmpvscsi may lack the other driver
+			if s.is("os_type", "linux") {
+				fix = "virtio-scsi"
+			}
+			return when(s.has("hw_scsi_model") && s.is("hw_scsi_model", "vmpvscsi") && s.onSCSI(), "hw_scsi_model", fix,
 				"the controller vmpvscsi supports one device: a server with a second disk or a CD-ROM on the SCSI bus does not start")
 		},
 	},

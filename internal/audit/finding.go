@@ -12,6 +12,7 @@ type Finding struct {
 	Severity property.Severity
 	Property string // the property or base field that it is about; "" for the image as a whole
 	Value    string // what the image has there; "" where it has none
+	Empty    bool   // it has the property, and an empty text there
 	// Message is one line: what is wrong, and what happens. Names and values in
 	// it are quoted and shortened, so that it holds no control characters.
 	Message   string

@@ -29,6 +29,21 @@ var firmwareRules = []Rule{
 		},
 	},
 	{
+		ID: "memory-encryption-needs-q35", Severity: property.Warning,
+		Title:     "hw_mem_encryption needs hw_machine_type=q35",
+		Why:       "Hosts that can encrypt memory refuse to with another machine type, and their default is pc.",
+		Example:   "hw_mem_encryption=true, hw_firmware_type=uefi without hw_machine_type",
+		Mend:      "Set hw_machine_type=q35.",
+		Reference: "nova/virt/hardware.py get_mem_encryption_constraint",
+		check: func(s subject) []hit {
+			if !s.yes("hw_mem_encryption") || !s.is("hw_firmware_type", "uefi") || s.has("hw_machine_type") || !s.x86() {
+				return nil // with another machine type Nova's API refuses the image
+			}
+			return []hit{{property: "hw_mem_encryption", changes: []Fix{{Property: "hw_machine_type", After: "q35"}},
+				message: "hw_mem_encryption without hw_machine_type=q35: a host that can encrypt memory refuses the server where its default is pc"}}
+		},
+	},
+	{
 		ID: "memory-encryption-model-alone", Severity: property.Error,
 		Title:     "hw_mem_encryption_model needs hw_mem_encryption=true",
 		Why:       "Unless the flavor asks for encryption, the memory of the server is not encrypted, and nothing reports it.",
@@ -60,7 +75,7 @@ var firmwareRules = []Rule{
 		Mend:      "Set hw_disk_bus=virtio if the guest has the driver, otherwise sata.",
 		Reference: "nova/doc/source/admin/sev.rst",
 		check: func(s subject) []hit {
-			return when(s.yes("hw_mem_encryption") && s.is("hw_disk_bus", "ide"), "hw_disk_bus", "virtio",
+			return when(s.yes("hw_mem_encryption") && s.is("hw_disk_bus", "ide"), "hw_disk_bus", "sata",
 				"a server with encrypted memory cannot boot from an IDE disk: set virtio, scsi with virtio-scsi, or sata")
 		},
 	},

@@ -50,7 +50,7 @@ var leftoverRules = []Rule{
 					hits = append(hits, hit{property: name, message: "vmware_adaptertype acts on KVM too: it puts the disk on an emulated SCSI controller"})
 				case name == "vmware_adaptertype":
 					hits = append(hits, hit{property: name, message: "vmware_adaptertype acts on KVM too: it adds a SCSI controller that no disk uses, or prevents the start"})
-				case strings.HasPrefix(name, "vmware_"):
+				case strings.HasPrefix(name, "vmware_"), name == "hw_disk_type", name == "img_linked_clone":
 					hits = append(hits, hit{property: name, message: name + " is for VMware and does nothing on KVM"})
 				}
 			}

@@ -57,6 +57,9 @@ var refusalRule = map[hardware.Party]string{
 	hardware.ByAPI: "refused-by-nova-api", hardware.ByDriver: "refused-by-nova-libvirt", hardware.ByStart: "does-not-start",
 }
 
+// maxRemembered bounds the values of machines that are remembered, in bytes.
+const maxRemembered = 256
+
 // machine tells what hardware makes of the image: who refuses it, or which
 // properties change nothing. Most images of a catalog make one of a few machines.
 func (a *Auditor) machine(s subject) []Finding {
@@ -65,6 +68,11 @@ func (a *Auditor) machine(s subject) []Finding {
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		if _, known := property.Lookup(name); known {
 			texts = append(texts, name, s.Properties[name])
+		}
+	}
+	for _, text := range texts {
+		if len(text) > maxRemembered {
+			return a.build(s) // what is remembered holds values
 		}
 	}
 	key := digestOf(texts...)
@@ -85,8 +93,7 @@ func (a *Auditor) build(s subject) []Finding {
 		(s.has("hw_machine_type") || hardware.DefaultMachine(s.architecture()) != ""):
 		return nil // not a machine of the x86 host that is taken for granted; hosts of the architecture have it
 	case slices.Equal(r.Refusal.Properties, []string{"cinder_encryption_key_id"}):
-		rule := ruleOf("encrypted-volume-image")
-		f := s.finding(&rule, hit{property: "cinder_encryption_key_id", message: "Nova does not boot a server from the image of an encrypted volume: create a volume from it and boot from that"})
+		f := s.finding(lookUp(machineRules[:], "encrypted-volume-image"), hit{property: "cinder_encryption_key_id", message: "Nova does not boot a server from the image of an encrypted volume: create a volume from it and boot from that"})
 		f.RejectedBy = string(r.Refusal.By)
 		// What else there is, is seen without it.
 		rest := s
@@ -254,13 +261,4 @@ func (s subject) idle(r hardware.Result) []Finding {
 		})
 	}
 	return findings
-}
-
-func ruleOf(id string) Rule {
-	for _, r := range machineRules {
-		if r.ID == id {
-			return r
-		}
-	}
-	return Rule{}
 }

@@ -99,7 +99,7 @@ var systemRules = []Rule{
 			if !ok || !end.Before(s.now) {
 				return nil
 			}
-			return one("os_version", "", fmt.Sprintf("%s has had no security updates since %s", s.osName(), end.Format(time.DateOnly)))
+			return one("os_version", "", fmt.Sprintf("%s reached its end of life on %s, by osinfo-db: unless paid support goes on, there are no security updates", s.osName(), end.Format(time.DateOnly)))
 		},
 	},
 	{
@@ -114,7 +114,7 @@ var systemRules = []Rule{
 			if !ok || end.Before(s.now) || end.After(s.now.Add(eolSoon)) {
 				return nil
 			}
-			return one("os_version", "", fmt.Sprintf("%s gets no security updates after %s", s.osName(), end.Format(time.DateOnly)))
+			return one("os_version", "", fmt.Sprintf("%s reaches its end of life on %s, by osinfo-db", s.osName(), end.Format(time.DateOnly)))
 		},
 	},
 	{
@@ -129,12 +129,11 @@ var systemRules = []Rule{
 			if !s.shortID && !strings.HasPrefix(distro, "http://") || s.has("hw_vif_model") || !s.runsOnKVM() {
 				return nil
 			}
-			fix := ""
+			h := hit{property: "os_distro", message: "without hw_vif_model, hosts with libosinfo look this name up and use the network card of that database, often an emulated one"}
 			if s.is("os_type", "linux") {
-				return []hit{{property: "os_distro", changes: []Fix{{Property: "hw_vif_model", After: "virtio"}},
-					message: "without hw_vif_model, hosts with libosinfo look this name up and use the network card of that database, often an emulated one"}}
+				h.changes = []Fix{{Property: "hw_vif_model", After: "virtio"}}
 			}
-			return one("os_distro", fix, "without hw_vif_model, hosts with libosinfo look this name up and use the network card of that database, often an emulated one")
+			return []hit{h}
 		},
 	},
 	{
@@ -160,7 +159,11 @@ var systemRules = []Rule{
 		Mend:      "Set hypervisor_type=baremetal.",
 		Reference: "nova/virt/ironic/driver.py _get_nodes_supported_instances",
 		check: func(s subject) []hit {
-			return when(s.is("img_hv_type", "ironic"), "img_hv_type", "baremetal", "no host is found, because nodes report baremetal and none reports ironic")
+			if !s.is("img_hv_type", "ironic") {
+				return nil
+			}
+			return []hit{{property: "img_hv_type", changes: []Fix{{Property: s.carrier("img_hv_type"), After: "baremetal"}},
+				message: "no host is found, because nodes report baremetal and none reports ironic"}}
 		},
 	},
 	{

@@ -83,7 +83,7 @@ func (a *Auditor) vocabulary(s subject, told []Finding, p plan.Image, reports []
 		case !is:
 			f.Message = fmt.Sprintf("%s=%s belongs in another property", c.Property, spelling.Quote(f.Value))
 		case c.Before == nil:
-			f.Message = fmt.Sprintf("%s=%s is in another property", c.Property, spelling.Quote(after))
+			f.Message = fmt.Sprintf("%s=%s is not set there (%s)", c.Property, spelling.Quote(after), c.Why)
 		default:
 			f.Message = fmt.Sprintf("%s is called %s in the common vocabulary", spelling.Quote(f.Value), after)
 		}

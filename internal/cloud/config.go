@@ -13,6 +13,7 @@ package cloud
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +41,11 @@ type Config struct {
 	// Notes are remarks for the person: what was passed over or is doubtful.
 	Notes []string
 
+	// handedOver says that the token is the openstack client's, which is used as
+	// it is, and held what Keystone told of it: the token in its answer.
+	handedOver bool
+	held       map[string]any
+
 	auth map[string]string // the credentials and their scope, by keystoneauth's names
 	env  Env
 }
@@ -65,6 +71,21 @@ func (c Config) String() string {
 // Format makes every verb, %#v too, print String.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
 
+// Login tells the settings from all others that would log in as somebody else or
+// somewhere else. Passwords and secrets are not in it; a token is, since it alone
+// says whose project it is for, so it is not to be shown.
+func (c Config) Login() string {
+	text := fmt.Sprintf("%q %q %q %q %q %q %q", c.Name, c.AuthType, c.AuthURL, c.Region, c.Interface, c.ImageEndpoint, c.ServiceName)
+	for _, key := range slices.Sorted(maps.Keys(c.auth)) {
+		switch key {
+		case "password", "application_credential_secret", "passcode":
+		default:
+			text += fmt.Sprintf(" %s=%q", key, c.auth[key])
+		}
+	}
+	return text
+}
+
 // NeedsPassword reports whether a password is required and none was found.
 // The openstack client then asks for it on a terminal.
 func (c Config) NeedsPassword() bool {
@@ -78,6 +99,9 @@ func (c Config) NeedsPassword() bool {
 func Load(opts Options, env Env) (Config, error) {
 	if opts.Verify && opts.Insecure {
 		return Config{}, failf(KindConfig, "--verify and --insecure exclude each other")
+	}
+	if cfg, ok, err := handedOver(opts.Cloud, env); ok || err != nil {
+		return cfg, err
 	}
 	lib, err := readLibrary(env)
 	if err != nil {

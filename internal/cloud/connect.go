@@ -43,6 +43,10 @@ type Session struct {
 	// at the end. It tells one cloud from another.
 	Endpoint string
 
+	// Expires is the end of a token that cannot be renewed; zero where it can be,
+	// or where there is no knowing.
+	Expires time.Time
+
 	// Who the token is for. All are empty with admin_token and none.
 	ProjectID, ProjectName, UserID, UserName string
 	Roles                                    []string
@@ -72,6 +76,14 @@ func (s *Session) IsAdmin() bool {
 // given as it is, and there is nothing to get another one with.
 var ErrNotRenewable = errors.New("a cloud that logs in with a token (auth_type token) has no means to get another: issue a new token, or use a password or an application credential")
 
+// notRenewable is ErrNotRenewable, in the words that fit.
+func (c Config) notRenewable() error {
+	if c.handedOver {
+		return handedOverError{}
+	}
+	return ErrNotRenewable
+}
+
 // Connect logs in and finds the image service. Its errors are of type *Error,
 // or the context's.
 func Connect(ctx context.Context, cfg Config, o ConnectOptions) (*Session, error) {
@@ -85,7 +97,7 @@ func Connect(ctx context.Context, cfg Config, o ConnectOptions) (*Session, error
 	if cfg.AuthType == "none" || cfg.AuthType == "admin_token" {
 		provider.TokenID = cfg.auth["token"]
 		if provider.TokenID != "" {
-			provider.ReauthFunc = func(context.Context) error { return ErrNotRenewable }
+			provider.ReauthFunc = func(context.Context) error { return cfg.notRenewable() }
 		}
 		endpoint = cfg.ImageEndpoint
 	} else {
@@ -257,15 +269,25 @@ func (s *Session) logIn(ctx context.Context, cfg Config, provider *gophercloud.P
 	if err != nil {
 		return nil, err
 	}
-	opts, err := cfg.authOptions(identityURL)
-	if err != nil {
-		return nil, fail(KindConfig, err)
+	if cfg.handedOver {
+		err = hold(cfg, provider)
+	} else {
+		var opts gophercloud.AuthOptions
+		if opts, err = cfg.authOptions(identityURL); err != nil {
+			return nil, fail(KindConfig, err)
+		}
+		err = login(ctx, provider, opts, identityURL)
 	}
-	if err := login(ctx, provider, opts, identityURL); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if strings.HasSuffix(cfg.AuthType, "token") {
-		provider.ReauthFunc = func(context.Context) error { return ErrNotRenewable }
+		provider.ReauthFunc = func(context.Context) error { return cfg.notRenewable() }
+		if token, ok := provider.GetAuthResult().(interface{ ExtractToken() (*tokens.Token, error) }); ok {
+			if t, err := token.ExtractToken(); err == nil {
+				s.Expires = t.ExpiresAt
+			}
+		}
 	} else if renew := provider.ReauthFunc; renew != nil {
 		// One request renews the token for all that wait. It must not fail
 		// because that one is cancelled.

@@ -435,3 +435,6 @@ func optionSet(lists ...string) map[string][]string {
 	}
 	return options
 }
+
+// AuthTypes lists the ways to log in, sorted.
+func AuthTypes() []string { return slices.Sorted(maps.Keys(methods)) }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"glance-profile/internal/spelling"
 )
 
 // A witness is a text in the image that says something of its system, and that
@@ -102,9 +104,9 @@ func (t *testimony) credit(w witness) {
 	t.name = t.name || w.name == ""
 	t.property = t.property || w.name != ""
 	t.clear = t.clear || w.r.clear()
-	from := w.name
-	if from == "" {
-		from = "the name"
+	from := "the name"
+	if w.name != "" {
+		from = spelling.Name(w.name)
 	}
 	t.from = append(t.from, from)
 }

@@ -6,7 +6,7 @@
 //	summary: What our public images have to have
 //	extends: default                 # an embedded policy; without it, all rules as they are
 //	where: [visibility=public]       # which images are judged, others have no findings
-//	select: ["*"]                    # the rules that count, by id or glob
+//	select: ["*"]                    # the rules that count, by id or glob; what this file demands does without
 //	deselect: ["*-needs-uefi"]        # the ones among them that do not
 //	levels: {warning: error}         # what a severity becomes, for all rules
 //	severity:                        # what the findings of single rules are
@@ -148,6 +148,7 @@ type demand struct {
 	when                                     []selection.Expr
 	noFix                                    bool
 	line                                     int
+	inherited                                bool // from the policy that this one extends
 }
 
 func (d *demand) common() *demand { return d }
@@ -213,7 +214,7 @@ func Get(name string) (*Policy, error) {
 func (p *Policy) Rules() []audit.Rule {
 	var rules []audit.Rule
 	for _, d := range p.demands() {
-		if p.selected(d.id) {
+		if p.demanding(d) {
 			rules = append(rules, audit.Rule{
 				ID: d.id, Kind: audit.OnPolicy, Severity: p.demanded(d), Title: d.title, Why: d.why, Example: d.example, Mend: d.mend, Reference: d.reference,
 			})
@@ -241,6 +242,42 @@ func (p *Policy) Weigh(rules []audit.Rule) []audit.Rule {
 // selected reports whether findings of a rule count.
 func (p *Policy) selected(id string) bool {
 	return (p.selects == nil || matchAny(p.selects, id)) && !matchAny(p.deselects, id)
+}
+
+// demanding reports whether a demand counts. One of the same file need not be
+// selected, only not deselected.
+func (p *Policy) demanding(d *demand) bool {
+	return p.selected(d.id) || !d.inherited && !matchAny(p.deselects, d.id)
+}
+
+// Source returns the YAML of an embedded policy.
+func Source(name string) ([]byte, error) {
+	if _, err := Get(name); err != nil {
+		return nil, err
+	}
+	return files.ReadFile(name + ".yaml")
+}
+
+// Doubts are properties that a demand of the policy names and that are probably
+// misspelt, one line each: no service knows them, and one of nearly that name.
+func (p *Policy) Doubts() []string {
+	var doubts []string
+	doubt := func(d *demand, names []string) {
+		for _, name := range names {
+			for _, f := range property.Check(name, "") {
+				if f.Rule == "unknown-property" && f.Renames() {
+					doubts = append(doubts, fmt.Sprintf("policy %s: %s: no service knows a property %s; meant is perhaps %s", p.Name, d.id, spelling.Quote(name), f.Fix))
+				}
+			}
+		}
+	}
+	for _, r := range p.requires {
+		doubt(&r.demand, r.properties)
+	}
+	for _, u := range p.uniques {
+		doubt(&u.demand, u.properties)
+	}
+	return doubts
 }
 
 // weight returns the severity that the policy names for a rule.
@@ -333,6 +370,7 @@ func inherit[T any, P interface {
 		copied := P(new(T))
 		*copied = *d
 		copied.common().severity = level(copied.common().severity)
+		copied.common().inherited = true
 		all = append(all, copied)
 	}
 	return append(all, own...)

@@ -314,7 +314,7 @@ func TestRules(t *testing.T) {
 	for _, r := range p.Weigh([]audit.Rule{{ID: "no-effect", Severity: property.Info}, {ID: "vmpvscsi-one-device"}}) {
 		got = append(got, fmt.Sprintf("%s %s %q %q %q", r.ID, r.Severity, r.Title, r.Why, r.Reference))
 	}
-	want := []string{`a error "x or y is b or a date (YYYY-MM-DD)" "" ""`, `c info "T" "W" "R"`, `no-effect error "" "" ""`}
+	want := []string{`a error "x or y is b or a date (YYYY-MM-DD)" "" ""`, `b error "x is set" "" ""`, `c info "T" "W" "R"`, `no-effect error "" "" ""`}
 	if !slices.Equal(got, want) {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}

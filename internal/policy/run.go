@@ -63,12 +63,12 @@ func (r *Run) Judge(at audit.Location, img image.Image, found []audit.Finding) [
 		}
 	}
 	for _, q := range p.requires {
-		if p.selected(q.id) {
+		if p.demanding(&q.demand) {
 			add(&q.demand, q.check(img, r.now))
 		}
 	}
 	for _, q := range p.forbids {
-		if p.selected(q.id) {
+		if p.demanding(&q.demand) {
 			add(&q.demand, q.check(img))
 		}
 	}
@@ -76,12 +76,12 @@ func (r *Run) Judge(at audit.Location, img image.Image, found []audit.Finding) [
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, q := range p.uniques {
-		if p.selected(q.id) {
+		if p.demanding(&q.demand) {
 			r.unique[i].addUnique(q, at, img)
 		}
 	}
 	for i, q := range p.renewals {
-		if p.selected(q.id) {
+		if p.demanding(&q.demand) {
 			r.renewed[i].addRenewal(q, at, img, r.now)
 		}
 	}
@@ -89,6 +89,9 @@ func (r *Run) Judge(at audit.Location, img image.Image, found []audit.Finding) [
 	slices.SortStableFunc(findings, worstFirst)
 	return findings
 }
+
+// Judges reports whether the policy is for an image; of others it says nothing.
+func (r *Run) Judges(img image.Image) bool { return matches(r.p.where, img) }
 
 func worstFirst(a, b audit.Finding) int {
 	return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Property, b.Property), strings.Compare(a.Rule, b.Rule))

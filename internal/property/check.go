@@ -78,7 +78,7 @@ func NewJudge(n Nova) *Judge { return &Judge{nova: n} }
 // CheckAll is Nova's CheckAll.
 func (j *Judge) CheckAll(props map[string]string) []Finding {
 	return checkAll(props, func(name, value string) []Finding {
-		return j.known.Get(name+"\x00"+value, func() []Finding { return j.nova.Check(name, value) })
+		return j.known.Get(strconv.Itoa(len(name))+" "+name+value, func() []Finding { return j.nova.Check(name, value) })
 	})
 }
 

@@ -33,9 +33,13 @@ func (r *rows) isTable() bool { return r.format == "" || r.format == render.Form
 
 func (r *rows) add(result audit.Result) error {
 	for _, f := range result.Findings {
+		value := orNull(f.Value)
+		if f.Empty {
+			value = ""
+		}
 		row := []any{
 			orNull(result.Cloud), orNull(result.Region), orNull(result.ID), orNull(result.Name),
-			f.Rule, known(f.Severity).String(), orNull(f.Property), orNull(f.Value), f.Message, f.Reference, orNull(f.RejectedBy), r.fix(f.Fix),
+			f.Rule, known(f.Severity).String(), orNull(f.Property), value, f.Message, f.Reference, orNull(f.RejectedBy), r.fix(f.Fix),
 		}
 		if !r.isTable() {
 			if err := r.list.Add(row); err != nil {

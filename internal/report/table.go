@@ -140,7 +140,7 @@ func (s Summary) notes() []string {
 		}
 	}
 	for _, ignore := range s.StaleIgnores {
-		lines = append(lines, "ignored, but found nowhere: "+short(ignore, maxMessage))
+		lines = append(lines, "exception of the policy: "+short(ignore, maxMessage))
 	}
 	return lines
 }
@@ -149,5 +149,5 @@ func placeOrListing(l audit.Location) string {
 	if p := place(l); p != "" {
 		return p
 	}
-	return "the listing"
+	return "the cloud"
 }

@@ -11,9 +11,12 @@ import (
 	"glance-profile/internal/image"
 )
 
-// maxTail bounds how many images are held that were listed from the end, some
-// 4 KiB each.
-const maxTail = 5000
+// maxTail and maxTailBytes bound how many images are held that were listed from
+// the end, some 4 KiB each, and how much text in their properties.
+const (
+	maxTail      = 5000
+	maxTailBytes = 16 << 20
+)
 
 // fromBothEnds lists what a query of listings selects, oldest first, by two
 // listings at once: one from each end, until they meet. A Glance with several
@@ -66,6 +69,7 @@ type ends struct {
 	seen   map[string]bool // from the beginning
 	inTail map[string]bool
 	tail   []image.Image // from the end, newest first
+	bytes  int           // of their properties
 	met    bool
 	cancel context.CancelFunc // of the second listing; nil before it begins
 	done   chan struct{}
@@ -122,7 +126,10 @@ func (e *ends) takeTail(img image.Image, err error, stop context.CancelFunc) boo
 	}
 	e.tail = append(e.tail, img)
 	e.inTail[img.ID] = true
-	return len(e.tail) < maxTail
+	for name, value := range img.Properties {
+		e.bytes += len(name) + len(value)
+	}
+	return len(e.tail) < maxTail && e.bytes < maxTailBytes
 }
 
 // end ends the second listing and returns what it found that the first did not,

@@ -57,6 +57,16 @@ func Quote(text string) string {
 	return strconv.Quote(text)
 }
 
+// Name is a name for a message: as it stands, or as Quote writes it where it is
+// not printable, or long.
+func Name(name string) string {
+	quoted := Quote(name)
+	if name != "" && quoted == `"`+name+`"` {
+		return name
+	}
+	return quoted
+}
+
 // Hint returns what to add to a message on a name that is not known: the known
 // names that are spelled like it, or "".
 func Hint(name string, known []string) string {

@@ -7,6 +7,7 @@ package yamlfile
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -58,6 +59,9 @@ func (k Kind) Parse(data []byte) (ast.Node, *Error) {
 		}
 		if errors.As(err, &located) && located.GetToken() != nil {
 			message, _, _ := strings.Cut(located.GetMessage(), "\n")
+			// It repeats what was found, control characters too.
+			quoted := strconv.Quote(message)
+			message = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 			return nil, errorf(located.GetToken().Position.Line, "%s", message)
 		}
 		return nil, errorf(1, "not YAML")

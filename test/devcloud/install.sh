@@ -14,6 +14,8 @@ packages=(
 	uwsgi-core uwsgi-plugin-python3 nginx openssl
 	# The standard client, and what looks at disk images.
 	python3-openstackclient qemu-utils
+	# What installs our plugin for that client: nothing is fetched for it.
+	python3-venv python3-wheel
 	# Nova's own code judges property values and builds virtual machines; the
 	# rest is what its tests need, which ship the fake libvirt for that.
 	python3-nova python3-libvirt
