@@ -11,7 +11,7 @@ for package in glance-profile_*.deb; do
   contents=$(dpkg-deb -c "$package")
   grep -q /man1/glance-profile.1.gz <<<"$contents" || known=no-manual-page
 done
-lintian --fail-on error,warning,info --allow-root --tag-display-limit 0 --suppress-tags "$known" -- *.deb || fail "lintian complains"
+lintian --fail-on error,warning --allow-root --tag-display-limit 0 --suppress-tags "$known" -- *.deb || fail "lintian complains"
 
 for package in *.rpm; do
   rpm -Kv --nosignature "$package" >/dev/null || fail "$package is damaged"
