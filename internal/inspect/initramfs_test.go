@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -163,8 +164,8 @@ func TestInitramfsErrors(t *testing.T) {
 
 // A small file that unpacks to a lot ends.
 func TestInitramfsBomb(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it unpacks 400 MiB")
+	if os.Getenv("GLANCE_PROFILE_SOAK") != "1" {
+		t.Skip("it unpacks 400 MiB and holds the time for it: only in make soak")
 	}
 	var b bytes.Buffer
 	w, err := zstd.NewWriter(&b)
@@ -197,7 +198,7 @@ func TestInitramfsDamage(t *testing.T) {
 			data = data[:len(data)-rng.IntN(100)]
 			start := time.Now()
 			lookInto(t.Context(), bytes.NewReader(data), sought)
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Fatal(name, took)
 			}
 		}
@@ -210,7 +211,7 @@ func FuzzInitramfs(f *testing.F) {
 		f.Add(append(bytes.Clone(early1), data...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		lookInto(ctx, bytes.NewReader(data), sought)
 		if ctx.Err() != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -75,7 +76,10 @@ func probe(t testing.TB, r io.ReaderAt, size int64, format diskimage.Format, pla
 
 // Random damage costs an error and nothing else.
 func TestRandomDamage(t *testing.T) {
-	const rounds = 1200
+	rounds := 100
+	if soak() {
+		rounds = 1200
+	}
 	for _, name := range []string{
 		"v2.qcow2", "v3.qcow2", "zlib.qcow2", "zstd.qcow2", "cluster-512-zlib.qcow2",
 		"monolithicSparse.vmdk", "streamOptimized.vmdk", "dynamic.vdi", "dynamic-exact.vhd", "fixed.vhd", "dynamic.vhdx",
@@ -109,7 +113,7 @@ func TestRandomDamage(t *testing.T) {
 			slowest = max(slowest, time.Since(one))
 		}
 		t.Logf("%s: %v for %d, the slowest %v", name, time.Since(start).Round(time.Millisecond), rounds, slowest.Round(time.Microsecond))
-		if slowest > 5*time.Second {
+		if slowest > tooLong() {
 			t.Errorf("%s: one took %v", name, slowest)
 		}
 	}
@@ -255,4 +259,16 @@ func TestDecompress(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// soak reports make soak, which runs all rounds and holds times: elsewhere
+// machines are shared, and the race detector makes everything many times slower.
+func soak() bool { return os.Getenv("GLANCE_PROFILE_SOAK") == "1" }
+
+// tooLong is when one image counts as a hang.
+func tooLong() time.Duration {
+	if soak() {
+		return 5 * time.Second
+	}
+	return time.Minute
 }
