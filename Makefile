@@ -73,6 +73,7 @@ install:
 	install -D -m 0644 completion/glance-profile.bash $$share/bash-completion/completions/glance-profile
 	install -D -m 0644 completion/_glance-profile $$share/zsh/site-functions/_glance-profile
 	install -D -m 0644 completion/glance-profile.fish $$share/fish/vendor_completions.d/glance-profile.fish
+	install -D -m 0644 completion/glance-profile.ps1 $$share/glance-profile/glance-profile.ps1
 	for file in LICENSE README.md CHANGELOG.md; do
 	  install -D -m 0644 "$$file" "$(DESTDIR)$(PREFIX)/share/doc/glance-profile/$$file"
 	done

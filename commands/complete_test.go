@@ -65,7 +65,7 @@ func TestCompletions(t *testing.T) {
 		line string
 		want string // all of the candidates, or with … these among others
 	}{
-		{"|", "create apply migrate-virtio normalize audit rollback hardware profile property os sandbox completion"},
+		{"|", "create apply migrate-virtio normalize audit rollback hardware inspect profile property os sandbox completion"},
 		{"__|", ""},
 		{"completion |", "bash zsh fish powershell"},
 		{"audit e|", "explain"},

@@ -93,7 +93,7 @@ func openSource(env *Env, file string) (source.Source, error) {
 // a disk image comes compressed.
 func (in *input) look(ctx context.Context) error {
 	var err error
-	if in.info, err = inspect(ctx, in.source); err != nil {
+	if in.info, err = inspectHead(ctx, in.source); err != nil {
 		return err
 	}
 	if !in.info.Unpack(in.upload) {
@@ -105,13 +105,13 @@ func (in *input) look(ctx context.Context) error {
 		return err
 	}
 	in.upload.FileName = strings.TrimSuffix(in.upload.FileName, path.Ext(in.upload.FileName))
-	if in.info, err = inspect(ctx, in.source); err == nil && in.info.Format == diskimage.Packed {
+	if in.info, err = inspectHead(ctx, in.source); err == nil && in.info.Format == diskimage.Packed {
 		err = fmt.Errorf("%s is compressed twice; decompress it once before", in.name())
 	}
 	return err
 }
 
-func inspect(ctx context.Context, src source.Source) (diskimage.Info, error) {
+func inspectHead(ctx context.Context, src source.Source) (diskimage.Info, error) {
 	if file, ok := src.(*source.File); ok {
 		size, _ := file.Size()
 		info, err := diskimage.Inspect(file, size)

@@ -74,6 +74,10 @@ var examples = map[string][]Example{
 		{"why hosts of another kind would refuse it", "glance-profile hardware --profile windows-compat --machine-type x86_64=q35"},
 		{"try a disk image on the same devices", "glance-profile hardware noble.img --osinfo ubuntu24.04 --qemu"},
 	},
+	"inspect": {
+		{"what is inside a file, before it is uploaded", "glance-profile inspect noble.img"},
+		{"an image in the cloud, as data", "glance-profile inspect ubuntu-24.04 -f json"},
+	},
 	"profile": {
 		{"the profiles there are", "glance-profile profile list"},
 		{"what one sets, and why", "glance-profile profile show linux-virtio"},

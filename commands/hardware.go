@@ -310,6 +310,9 @@ func members(v reflect.Value, ordered bool) render.Record {
 // plain is a value in the types that render takes. With ordered, members of
 // structs keep their order, for formats that show one.
 func plain(v reflect.Value, ordered bool) any {
+	if c, ok := v.Interface().(interface{ Contract() any }); ok && v.Kind() == reflect.Struct {
+		return plain(reflect.ValueOf(c.Contract()), ordered)
+	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		if v.IsNil() {

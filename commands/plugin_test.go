@@ -39,7 +39,7 @@ type pluginOption struct {
 }
 
 // leftOut are commands that do nothing with the client's cloud.
-var leftOut = []string{"sandbox"}
+var leftOut = []string{"completion", "sandbox"}
 
 // withoutCloud are the commands that never need a cloud, and for others the
 // options with which they need none.

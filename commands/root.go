@@ -62,6 +62,7 @@ func newApp(env *Env) *cli.App {
 			leaf(auditCommand(env)),
 			leaf(rollbackCommand(env)),
 			leaf(hardwareCommand(env)),
+			leaf(inspectCommand(env)),
 			group("profile", "show and check the bundles of properties",
 				leaf(profileListCommand(env)), leaf(profileShowCommand(env)), leaf(profileValidateCommand(env))),
 			group("property", "show what is known of image properties", leaf(propertyListCommand(env)), leaf(propertyShowCommand(env))),

@@ -116,6 +116,8 @@ type Info struct {
 
 	// wants are the ranges beyond the bytes at hand that would tell more.
 	wants []span
+	// layout is what Peek returns beside.
+	layout Layout
 }
 
 // MinDiskGiB is the smallest min_disk, in GiB, that holds a disk of this many

@@ -92,6 +92,11 @@ func (in *inspection) vhdBlocks(f vhdFooter) {
 		in.broken("the header contradicts itself about blocks (%d of %d bytes for a disk of %d)", entries, block, f.size)
 		return
 	}
+	// Each block begins with a bit for each of its sectors.
+	in.info.layout = Layout{Block: block, Table: table, Entries: entries, Data: (block/512/8 + 511) &^ 511}
+	if in.v.brief {
+		return
+	}
 	used := in.table("block table", table, entries*4)
 	for ; len(used) >= 4; used = used[4:] {
 		if n := be.Uint32(used); n != 1<<32-1 && in.v.beyond(int64(n)*512+1) {
@@ -168,8 +173,10 @@ func (in *inspection) vhdx() {
 	if !ok {
 		return
 	}
-	in.vhdxItems(metadata)
-	in.vhdxBlocks(blocks)
+	in.vhdxItems(metadata, blocks)
+	if !in.v.brief {
+		in.vhdxBlocks(blocks)
+	}
 }
 
 // vhdxHeaders finds the current one of the two headers, which tells whether
@@ -230,8 +237,9 @@ func (in *inspection) vhdxRegions() (metadata, blocks region, ok bool) {
 	return metadata, blocks, true
 }
 
-// vhdxItems reads the metadata: the size of the disk, and whether it is whole.
-func (in *inspection) vhdxItems(metadata region) {
+// vhdxItems reads the metadata: the size of the disk, whether it is whole, and
+// how large its blocks are.
+func (in *inspection) vhdxItems(metadata, blocks region) {
 	le := binary.LittleEndian
 	table := in.table("metadata", metadata.off, 64<<10)
 	if table == nil {
@@ -243,6 +251,7 @@ func (in *inspection) vhdxItems(metadata region) {
 		return
 	}
 	sized := false
+	var block, sector int64
 	for i := range count {
 		entry := table[32+32*i:]
 		off, length, flags := add(metadata.off, int64(le.Uint32(entry[16:]))), int64(le.Uint32(entry[20:])), le.Uint32(entry[24:])
@@ -253,8 +262,15 @@ func (in *inspection) vhdxItems(metadata region) {
 				in.disk(le.Uint64(data))
 			}
 		case id == vhdxParameters:
-			if data := in.table("metadata", off, 8); data != nil && le.Uint32(data[4:])&2 != 0 {
-				in.vhdxDifference()
+			if data := in.table("metadata", off, 8); data != nil {
+				block = int64(le.Uint32(data))
+				if le.Uint32(data[4:])&2 != 0 {
+					in.vhdxDifference()
+				}
+			}
+		case id == vhdxLogical:
+			if data := in.table("metadata", off, 4); data != nil {
+				sector = int64(le.Uint32(data))
 			}
 		case id == vhdxParent:
 			in.vhdxDifference()
@@ -264,6 +280,11 @@ func (in *inspection) vhdxItems(metadata region) {
 	}
 	if !sized {
 		in.broken("the metadata do not tell the size of the disk")
+		return
+	}
+	// [MS-VHDX] 2.6.2.1, 2.6.2.4 and 2.5.1. Only who reads the blocks needs them.
+	if block >= 1<<20 && block <= 256<<20 && bits.OnesCount64(uint64(block)) == 1 && (sector == 512 || sector == 4096) {
+		in.info.layout = Layout{Block: block, Table: blocks.off, Entries: blocks.len / 8, Ratio: sector << 23 / block}
 	}
 }
 

@@ -26,6 +26,7 @@ func (in *inspection) raw() {
 		in.warn("raw-size", fmt.Sprintf("the size of %d bytes is no multiple of 512, as that of a whole raw disk is", in.v.size), hintDownload)
 	}
 	switch {
+	case in.v.brief:
 	case hasMBR(in.lead):
 		in.partitions()
 	case has(in.v.end(512), 0, "EFI PART"):

@@ -94,7 +94,15 @@ func (in *inspection) qcow2() {
 	}
 	in.qcow2Names(h)
 	in.qcow2Features(h)
-	if in.qcow2Geometry(h) {
+	if !in.qcow2Geometry(h) {
+		return
+	}
+	in.info.layout = Layout{Block: h.cluster(), Table: h.l1Offset, Entries: int64(h.l1Size), Second: h.cluster() / 8,
+		Compression: "deflate", Zeros: h.version == 3}
+	if h.compression == 1 {
+		in.info.layout.Compression = "zstd"
+	}
+	if !in.v.brief {
 		in.qcow2Tables(h)
 	}
 }

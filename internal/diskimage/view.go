@@ -12,6 +12,9 @@ const (
 	fileBudget = 192 << 20 // bytes to read
 	maxTable   = 16 << 20  // bytes to hold
 	maxWants   = 32
+
+	// peekBudget is for a brief look: the longest is a VMDK's description.
+	peekBudget = 2 << 20
 )
 
 // span is a range of bytes of a file.
@@ -34,6 +37,7 @@ type view struct {
 	size   int64 // bytes of the whole file, -1 where unknown
 	budget int64 // bytes that may still be read
 	wants  []span
+	brief  bool // the tables of blocks are left alone
 	err    error
 }
 

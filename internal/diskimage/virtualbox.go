@@ -50,6 +50,10 @@ func (in *inspection) vdi() {
 		in.broken("the header contradicts itself about blocks (%d of %d bytes for a disk of %d)", blocks, block, disk)
 		return
 	}
+	in.info.layout = Layout{Block: block, Table: mapOffset, Entries: blocks, Data: data}
+	if in.v.brief {
+		return
+	}
 	table := in.table("block map", mapOffset, blocks*4)
 	for ; len(table) >= 4; table = table[4:] {
 		// The two largest numbers stand for blocks without data.

@@ -16,7 +16,9 @@ const (
 	vmdkMaxTable      = 512      // entries of a grain table
 	vmdkMaxDirectory  = 128 << 20
 	vmdkAtEnd         = 1<<64 - 1 // grain directory offset: see the footer
-	vmdkCompressed    = 1 << 16   // flag
+	vmdkZeroGrain     = 1 << 2    // flags
+	vmdkCompressed    = 1 << 16
+	vmdkMarkers       = 1 << 17
 )
 
 const hintVMDK = "qemu-img convert -O vmdk -o subformat=streamOptimized OLD NEW makes one file of it; -O qcow2 does as well"
@@ -225,6 +227,14 @@ func (in *inspection) vmdkGrains(h vmdkHeader) {
 	}
 	if tables > vmdkMaxDirectory/4 || h.grains > 1<<40 || h.grains == 0 {
 		in.broken("the grain directory has the impossible length of %d or place %d", tables, h.grains)
+		return
+	}
+	in.info.layout = Layout{Block: int64(h.grain) * vmdkSector, Table: int64(h.grains) * vmdkSector, Entries: int64(tables), Second: int64(h.entries),
+		ZeroGrain: h.flags&vmdkZeroGrain != 0, Markers: h.flags&vmdkMarkers != 0}
+	if h.flags&vmdkCompressed != 0 {
+		in.info.layout.Compression = "zlib"
+	}
+	if in.v.brief {
 		return
 	}
 	directory := in.table("grain directory", int64(h.grains)*vmdkSector, int64(tables)*4)

@@ -70,7 +70,11 @@ type ends struct {
 	inTail map[string]bool
 	tail   []image.Image // from the end, newest first
 	bytes  int           // of their properties
+	last   string        // the id listed last from the beginning
 	met    bool
+	// alone says that the order is not what was asked for, so that the first listing
+	// has to go on to the end by itself.
+	alone  bool
 	cancel context.CancelFunc // of the second listing; nil before it begins
 	done   chan struct{}
 }
@@ -80,17 +84,37 @@ type ends struct {
 func (e *ends) head(id string, err error) (met bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err == nil {
-		e.met = e.met || e.inTail[id]
-		e.seen[id] = true
+	if err != nil || e.met {
+		return e.met
 	}
+	switch {
+	case e.seen[id]:
+		e.giveUp() // an image comes once
+	case e.inTail[id]:
+		// In an order that is the reverse of the other, it is the one before it that
+		// was listed last.
+		if e.met = e.tail[len(e.tail)-1].ID == id; !e.met {
+			e.giveUp()
+		}
+	}
+	e.seen[id], e.last = true, id
 	return e.met
 }
+
+// giveUp does without the listing from the end.
+func (e *ends) giveUp() { e.alone, e.tail, e.inTail = true, nil, map[string]bool{} }
 
 // begin starts the listing from the end. stop ends the other one.
 func (e *ends) begin(ctx context.Context, l Lister, query url.Values, stop context.CancelFunc) {
 	ctx, e.cancel = context.WithCancel(ctx)
 	e.done = make(chan struct{})
+	e.mu.Lock()
+	alone := e.alone
+	e.mu.Unlock()
+	if alone {
+		close(e.done)
+		return
+	}
 	go func() {
 		defer close(e.done)
 		for img, err := range l.List(ctx, query) {
@@ -107,11 +131,12 @@ func (e *ends) takeTail(img image.Image, err error, stop context.CancelFunc) boo
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case e.met:
+	case e.met, e.alone:
 		return false
-	case err != nil:
-		// The first listing goes on to the end.
-		e.tail, e.inTail = nil, map[string]bool{}
+	case err != nil, e.inTail[img.ID], e.seen[img.ID] && img.ID != e.last:
+		// A server that does not sort would make the two meet at once, and most images
+		// be missed.
+		e.giveUp()
 		return false
 	case e.seen[img.ID]:
 		e.met = true

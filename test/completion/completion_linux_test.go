@@ -96,14 +96,10 @@ func newPlace(t *testing.T) *place {
 	}
 	source, err := filepath.Abs("../..")
 	check(err)
-	for _, sub := range []string{"home", "source/bin", "bin", "work/folder of disks"} {
+	for _, sub := range []string{"home", "bin", "work/folder of disks"} {
 		check(os.MkdirAll(filepath.Join(dir, sub), 0o700))
 	}
-	for _, name := range []string{"Makefile", "LICENSE", "completion"} {
-		check(os.Symlink(filepath.Join(source, name), filepath.Join(dir, "source", name)))
-	}
-	check(os.Symlink(program, filepath.Join(dir, "source/bin/glance-profile")))
-	install := exec.Command("make", "-C", filepath.Join(dir, "source"), "install", "DESTDIR="+filepath.Join(dir, "root"), "PREFIX=/usr")
+	install := exec.Command("make", "-C", source, "install", "BIN="+program, "DESTDIR="+filepath.Join(dir, "root"), "PREFIX=/usr")
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("make install: %v\n%s", err, out)
 	}

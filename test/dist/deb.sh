@@ -33,9 +33,12 @@ for page in $(dpkg -L "$name" | grep -E '^/usr/share/man/.*\.gz$' || true); do
   whatis -s "${title##*.}" "${title%.*}" >/dev/null || fail "whatis does not know $page"
   pages=$((pages + 1))
 done
-for script in $(dpkg -L "$name" | grep /usr/share/bash-completion/completions/ || true); do
-  bash -n "$script" || fail "$script is no bash"
+# Where each shell of Debian looks by itself.
+for script in bash-completion/completions/glance-profile zsh/vendor-completions/_glance-profile \
+  fish/vendor_completions.d/glance-profile.fish; do
+  [ -s "/usr/share/$script" ] || fail "there is no /usr/share/$script"
 done
+bash -n /usr/share/bash-completion/completions/glance-profile || fail "the script for bash is no bash"
 
 apt-get remove -y -q "$name" >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; fail "apt-get remove fails"; }
 listing >/tmp/after

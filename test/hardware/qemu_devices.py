@@ -25,15 +25,17 @@ def ask(args, folder):
     with open(os.path.join(folder, "err"), "w+") as err:
         qemu = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err)
         try:
-            for _ in range(600):
-                if os.path.exists(path) or qemu.poll() is not None:
-                    break
-                time.sleep(0.05)
-            if qemu.poll() is not None:
-                err.seek(0)
-                return {"devices": {}, "machine": None, "error": err.read().strip()}
             with socket.socket(socket.AF_UNIX) as s:
-                s.connect(path)
+                # The file is there a moment before QEMU listens on it.
+                for _ in range(600):
+                    try:
+                        s.connect(path)
+                        break
+                    except (FileNotFoundError, ConnectionRefusedError):
+                        if qemu.poll() is not None:
+                            err.seek(0)
+                            return {"devices": {}, "machine": None, "error": err.read().strip()}
+                        time.sleep(0.05)
                 stream = s.makefile("rw")
                 stream.readline()
 

@@ -206,7 +206,7 @@ func testHelp(t *testing.T, c *client) {
 	c.openstack(t, "image", "profile", "migrate", "virtio", "--help").want(t, 0, "--drivers-installed")
 	script := c.openstack(t, "complete").want(t, 0).out
 	for _, line := range []string{
-		"  cmds_image_profile='apply audit audit_explain audit_rules create hardware list migrate normalize os property rollback show validate'",
+		"  cmds_image_profile='apply audit audit_explain audit_policy audit_rules create hardware inspect list migrate normalize os property rollback show validate'",
 		"  cmds_image_profile_audit='-h --help --policy", "  cmds_image_profile_migrate='virtio'",
 	} {
 		if !strings.Contains(script, line) {
