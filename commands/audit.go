@@ -190,16 +190,13 @@ func runAudit(c *cli.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	var rules []report.Rule
-	for _, r := range o.policy.Weigh(audit.Rules()) {
-		rules = append(rules, report.Rule{ID: r.ID, Severity: r.Severity, Title: r.Title, Why: r.Why, Reference: r.Reference})
-	}
 	failOn := o.failOn
 	if failOn == never {
 		failOn = property.Error
 	}
 	r, err := report.New(env.Out, report.Options{
-		Output: out, Colour: env.colour(), AllImages: c.Bool("all-images"), FailOn: failOn, Now: o.now, Version: env.Version, Rules: rules,
+		Output: out, Colour: env.colour(), AllImages: c.Bool("all-images"), FailOn: failOn, Now: o.now, Version: env.Version,
+		Rules: o.policy.Weigh(audit.Rules()),
 	})
 	if err != nil {
 		return asUsage(err)

@@ -62,7 +62,7 @@ func decodeImage(data []byte) (image.Image, error) {
 
 func setMember(img *image.Image, name string, value json.RawMessage) error {
 	isNull := string(value) == "null"
-	if field := textField(img, name); field != nil {
+	if field := img.TextField(name); field != nil {
 		if isNull {
 			img.Unnamed = img.Unnamed || name == "name"
 			return nil
@@ -115,33 +115,6 @@ func setMember(img *image.Image, name string, value json.RawMessage) error {
 	default:
 		// Glance stores text only, so another type is the server's own.
 		setExtra(img, name, v)
-	}
-	return nil
-}
-
-// textField is the field of an image that a member of the name fills with text.
-func textField(img *image.Image, name string) *string {
-	switch name {
-	case "id":
-		return &img.ID
-	case "name":
-		return &img.Name
-	case "status":
-		return &img.Status
-	case "visibility":
-		return &img.Visibility
-	case "owner":
-		return &img.Owner
-	case "container_format":
-		return &img.ContainerFormat
-	case "disk_format":
-		return &img.DiskFormat
-	case "checksum":
-		return &img.Checksum
-	case "os_hash_algo":
-		return &img.HashAlgo
-	case "os_hash_value":
-		return &img.HashValue
 	}
 	return nil
 }

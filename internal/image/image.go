@@ -65,6 +65,34 @@ func (i Image) Clone() Image {
 	return i
 }
 
+// TextField is the base field of the name, where it is one that holds a text, to
+// be filled by a reader of records: nil for all other names.
+func (i *Image) TextField(name string) *string {
+	switch name {
+	case "id":
+		return &i.ID
+	case "name":
+		return &i.Name
+	case "status":
+		return &i.Status
+	case "visibility":
+		return &i.Visibility
+	case "owner":
+		return &i.Owner
+	case "container_format":
+		return &i.ContainerFormat
+	case "disk_format":
+		return &i.DiskFormat
+	case "checksum":
+		return &i.Checksum
+	case "os_hash_algo":
+		return &i.HashAlgo
+	case "os_hash_value":
+		return &i.HashValue
+	}
+	return nil
+}
+
 // Value returns what the image holds under the name of a base field or custom
 // property: string, int64, bool or []string, as Glance's JSON has it, and nil
 // where it holds nothing.

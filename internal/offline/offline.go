@@ -202,7 +202,7 @@ func decode(raw []byte) (Record, error) {
 func (r *Record) set(m member, properties bool) error {
 	img := &r.Image
 	isNull := string(m.value) == "null"
-	if field := r.field(m.key); field != nil {
+	if field := img.TextField(m.key); field != nil {
 		if isNull {
 			img.Unnamed = img.Unnamed || m.key == "name"
 			return nil
@@ -248,34 +248,6 @@ func (r *Record) set(m member, properties bool) error {
 		// it, "no" among them); what Glance holds does not show.
 		// Source: openstack/image/v2/image.py, Body(type=…); openstack/resource.py, _convert_type.
 		r.Unknown = append(r.Unknown, m.key)
-	}
-	return nil
-}
-
-// field is the field of the image that a member of the name fills with text.
-func (r *Record) field(name string) *string {
-	img := &r.Image
-	switch name {
-	case "id":
-		return &img.ID
-	case "name":
-		return &img.Name
-	case "status":
-		return &img.Status
-	case "visibility":
-		return &img.Visibility
-	case "owner":
-		return &img.Owner
-	case "container_format":
-		return &img.ContainerFormat
-	case "disk_format":
-		return &img.DiskFormat
-	case "checksum":
-		return &img.Checksum
-	case "os_hash_algo":
-		return &img.HashAlgo
-	case "os_hash_value":
-		return &img.HashValue
 	}
 	return nil
 }

@@ -49,16 +49,9 @@ type Options struct {
 	Now     time.Time // when the audit was made
 	Version string    // of this program
 	Home    string    // where this program is described, a URL for sarif; "" leaves it out
-	Rules   []Rule    // the rules there are, for sarif and html
-}
-
-// Rule is what is known of a rule beyond its findings.
-type Rule struct {
-	ID        string
-	Severity  property.Severity
-	Title     string // what the rule demands, in one line
-	Why       string // what happens otherwise
-	Reference string // service file and symbol, or the document that shows it
+	// Rules are those that there are, each with what is known of it beyond its
+	// findings, for sarif, prometheus and html.
+	Rules []audit.Rule
 }
 
 // Summary is what is known once all images are judged.

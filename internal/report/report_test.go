@@ -96,7 +96,7 @@ func hostile() ([]audit.Result, Summary) {
 
 func options(format string) Options {
 	return Options{Output: render.Options{Format: format}, FailOn: property.Error, Now: time.Date(2025, 4, 2, 10, 11, 12, 0, time.UTC), Version: "1.2.3",
-		Rules: []Rule{
+		Rules: []audit.Rule{
 			{ID: "legacy-name", Severity: property.Warning, Title: "current names are used", Why: "newer services do not read the old one", Reference: legacyName.Reference},
 			{ID: "secure-boot-needs-uefi", Severity: property.Error, Title: "secure boot has UEFI firmware", Why: "no server starts", Reference: secureBoot.Reference},
 		}}

@@ -113,7 +113,7 @@ func newSARIF(out *bufio.Writer, o Options) *sarif {
 }
 
 // sarifRuleOf describes a rule. Empty descriptions are not allowed.
-func sarifRuleOf(r Rule) sarifRule {
+func sarifRuleOf(r audit.Rule) sarifRule {
 	id := short(r.ID, maxName)
 	help := cmp.Or(short(r.Why, maxMessage), short(r.Title, maxMessage), id)
 	if r.Reference != "" {

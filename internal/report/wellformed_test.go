@@ -357,7 +357,7 @@ func one(text string) ([]audit.Result, Summary) {
 func writeOne(t testing.TB, format, text string) (string, []audit.Result) {
 	results, summary := one(text)
 	o := options(format)
-	o.Rules = append(o.Rules, Rule{ID: "r" + text, Title: text, Why: text, Reference: text})
+	o.Rules = append(o.Rules, audit.Rule{ID: "r" + text, Title: text, Why: text, Reference: text})
 	o.Version = "v" + text
 	return write(t, o, results, summary), results
 }
