@@ -10,6 +10,8 @@ import (
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"glance-profile/internal/lz4"
 )
 
 // squash reads squashfs 4, as Documentation/filesystems/squashfs.rst and
@@ -98,7 +100,9 @@ func unpackBlock(method string, in []byte, size int) (out []byte, err error) {
 			r = d
 		}
 	case "lz4":
-		out, err = lz4(in, size)
+		if out, err = lz4.Block(make([]byte, 0, size), in); err != nil {
+			err = errLZ
+		}
 	case "lzo":
 		out, err = lzo(in, size)
 	default:

@@ -17,6 +17,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
+
+	"glance-profile/internal/lz4"
 )
 
 // Errors of reading an initramfs.
@@ -144,9 +146,9 @@ func (i *initramfs) unpack(in *bufio.Reader, head []byte) (more bool, err error)
 			defer z.Close()
 		}
 		r, err = z, zerr
-	case binary.LittleEndian.Uint32(head) == lz4Magic:
+	case binary.LittleEndian.Uint32(head) == lz4.LegacyMagic:
 		in.Discard(4)
-		r = &lz4Reader{r: in}
+		r = lz4.NewReader(in)
 	case bytes.HasPrefix(head, []byte("BZh")):
 		r = bzip2.NewReader(in)
 	case bytes.HasPrefix(head, []byte("\x5d\x00\x00")):

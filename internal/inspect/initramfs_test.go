@@ -19,6 +19,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
+
+	"glance-profile/internal/lz4"
 )
 
 var sought = []string{"virtio_pci", "virtio_blk", "virtio_scsi"}
@@ -30,7 +32,7 @@ var (
 
 // lz4Frame is a legacy frame, of literals and of a match that overlaps itself.
 func lz4Frame(data []byte) []byte {
-	b := binary.LittleEndian.AppendUint32(nil, lz4Magic)
+	b := binary.LittleEndian.AppendUint32(nil, lz4.LegacyMagic)
 	for part := range slices.Chunk(data, 1<<20) {
 		var block []byte
 		extend := func(n int) {

@@ -15,50 +15,6 @@ func repeat(out []byte, back, count, size int) ([]byte, error) {
 	return out, nil
 }
 
-// lz4 unpacks one block (doc/lz4_Block_format.md of LZ4).
-func lz4(in []byte, size int) ([]byte, error) {
-	out := make([]byte, 0, size)
-	length := func(n int) (int, bool) {
-		if n != 15 {
-			return n, true
-		}
-		for len(in) > 0 && n <= size {
-			b := in[0]
-			in = in[1:]
-			if n += int(b); b != 255 {
-				return n, true
-			}
-		}
-		return 0, false
-	}
-	for len(in) > 0 {
-		token := in[0]
-		in = in[1:]
-		literals, ok := length(int(token >> 4))
-		if !ok || literals > len(in) || literals > size-len(out) {
-			return nil, errLZ
-		}
-		out = append(out, in[:literals]...)
-		if in = in[literals:]; len(in) == 0 {
-			break
-		}
-		if len(in) < 2 {
-			return nil, errLZ
-		}
-		back := int(le.Uint16(in))
-		in = in[2:]
-		count, ok := length(int(token & 15))
-		if !ok {
-			return nil, errLZ
-		}
-		var err error
-		if out, err = repeat(out, back, count+4, size); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // lzo unpacks LZO1X (Documentation/staging/lzo.rst in Linux).
 func lzo(in []byte, size int) ([]byte, error) {
 	out := make([]byte, 0, size)
